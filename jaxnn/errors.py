@@ -1,0 +1,82 @@
+"""The one wording of errors: where, name, constraint, value, fix.
+
+    adam: `b2` must be in [0, 1); got 1.5. Did you mean 0.999?
+
+Every error about a user's input is a `BadInput`, and a ValueError (values) or a TypeError (types and
+trees) besides, so that research code catches what it expects and the command line knows what to
+answer with exit code 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["BadInput", "BadType", "BadValue", "bad_type", "bad_value", "check_integer", "check_seed", "unknown_name"]
+
+
+class BadInput(Exception):
+    """A user's input is wrong; the message names the parameter, the constraint, the value, the fix."""
+
+
+class BadValue(BadInput, ValueError):
+    """A value outside its constraint."""
+
+
+class BadType(BadInput, TypeError):
+    """A wrong type, or trees that do not match."""
+
+
+def _sentence(where: str, name: str, constraint: str, got: Any, fix: str) -> str:
+    text = f"{where}: `{name}` must be {constraint}; got {got}."
+    return f"{text} {fix}" if fix else text
+
+
+def bad_value(where: str, name: str, constraint: str, got: Any, fix: str = "") -> BadValue:
+    """The error for a value; `got` is shown as given, so pass a repr for strings.
+
+    >>> str(bad_value("adam", "b2", "in [0, 1)", 1.5, "Did you mean 0.999?"))
+    'adam: `b2` must be in [0, 1); got 1.5. Did you mean 0.999?'
+    """
+    return BadValue(_sentence(where, name, constraint, got, fix))
+
+
+def bad_type(where: str, name: str, constraint: str, got: Any, fix: str = "") -> BadType:
+    """The error for a type or a tree, in the same wording as `bad_value`."""
+    return BadType(_sentence(where, name, constraint, got, fix))
+
+
+def unknown_name(where: str, name: str, got: Any, options: Iterable[str]) -> BadValue:
+    """The error for a name that is in no table, with the nearest one that is.
+
+    >>> str(unknown_name("optimizers.get", "name", "adm", ["adam", "sgd"]))
+    "optimizers.get: `name` must be one of adam, sgd; got 'adm'. Did you mean 'adam'?"
+    """
+    known = sorted(options)
+    near = difflib.get_close_matches(str(got).lower(), known, n=1, cutoff=0.5)
+    fix = f"Did you mean {near[0]!r}?" if near else ""
+    return bad_value(where, name, f"one of {', '.join(known)}", repr(got), fix)
+
+
+def check_integer(where: str, name: str, got: Any, *, low: int, high: int | None = None) -> int:
+    """`got` as an int in [low, high]; raises BadType for non-integers, BadValue outside."""
+    if isinstance(got, bool) or not hasattr(got, "__index__"):
+        raise bad_type(where, name, "an integer", f"{got!r}", f"Pass {low} or more.")
+    value = int(got.__index__())
+    if value < low or (high is not None and value > high):
+        constraint = f">= {low}" if high is None else f"in [{low}, {high}]"
+        raise bad_value(where, name, constraint, value, f"Did you mean {min(max(value, low), high or value)}?"
+                        if high is not None else f"Pass {low} or more.")
+    return value
+
+
+def check_seed(where: str, seed: Any) -> int:
+    """`seed` as an int in [0, 2³²): JAX silently truncates seeds outside it."""
+    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
+        raise bad_type(where, "seed", "an integer", f"{seed!r}", "Pass one in [0, 4294967296).")
+    value = int(seed.__index__())
+    if not 0 <= value < 2**32:
+        fix = f"Did you mean {value % 2**32}?"
+        raise bad_value(where, "seed", "in [0, 4294967296)", value, fix)
+    return value

@@ -1,0 +1,265 @@
+"""The contract of an optimizer, its structural variants, and the check of its numbers.
+
+An optimizer is anything with `Hyper`, `init` and `update`; a module of this package is one, `variant`
+gives one whose structure differs, a wrapper returns one:
+
+    hyper = adam.Hyper(learning_rate=1e-3)
+    state = adam.init(params, hyper)
+    updates, state = adam.update(grads, state, params, hyper, **extra)
+
+Numbers arrive in `hyper` and may be traced or batched; structure is keyword-only and static.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Hashable, Mapping
+from importlib import import_module
+from typing import Any, Protocol, cast, get_type_hints
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn import tree
+from jaxnn.errors import bad_type, bad_value, unknown_name
+from jaxnn.typing import Params, interval_of
+
+__all__ = [
+    "NEEDS",
+    "Optimizer",
+    "Variant",
+    "apply_updates",
+    "check",
+    "evaluation_params",
+    "extras",
+    "make_hyper",
+    "name_of",
+    "record",
+    "variant",
+]
+
+NEEDS = frozenset(
+    {"value", "value_fn", "residual_fn", "key", "per_example_grads", "hessian_diagonal"}
+)
+"""What a rule may ask for beyond gradients; the training loop supplies it as a keyword."""
+
+
+class Optimizer(Protocol):
+    """What every rule offers. Optional besides: `evaluation_params`, `value_and_grad`, `record`.
+
+    STRUCTURE maps each structural option to its values (the first is the default), and each value to
+    the defaults of `Hyper` that it changes. SEARCH_SPACE maps fields of Hyper to distributions.
+    REFERENCE names the implementation that the rule is checked against. NEEDS is a subset of
+    `base.NEEDS`. REVERSE_DIFFERENTIABLE says that `jax.grad` passes through training with it.
+    EVALUATIONS, 1 where it is missing, counts the gradient evaluations of a step.
+    """
+
+    Hyper: Any
+    STRUCTURE: Mapping[str, Mapping[Hashable, Mapping[str, float]]]
+    SEARCH_SPACE: Mapping[str, Any]
+    REFERENCE: str
+    NEEDS: frozenset[str]
+    REVERSE_DIFFERENTIABLE: bool
+    init: Callable[..., Any]
+    update: Callable[..., tuple[Params, Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class _HyperFactory:
+    """The `Hyper` of a variant: the module's own class with the variant's defaults."""
+
+    cls: Any
+    changed: tuple[tuple[str, float], ...]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        defaults = {**self._field_defaults, **dict(zip(self.cls._fields, args, strict=False))}
+        return self.cls(**{**defaults, **kwargs})
+
+    @property
+    def _fields(self) -> tuple[str, ...]:
+        return self.cls._fields
+
+    @property
+    def _field_defaults(self) -> dict[str, Any]:
+        return {**self.cls._field_defaults, **dict(self.changed)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """A rule of this package with other structure: hashable, equal by value, pickled by name."""
+
+    module: str
+    structure: tuple[tuple[str, Hashable], ...]
+
+    @property
+    def _rule(self) -> Any:
+        return import_module(self.module)
+
+    @property
+    def __name__(self) -> str:
+        options = ", ".join(f"{k}={v!r}" for k, v in self.structure)
+        return f"{self.module.rpartition('.')[2]}({options})"
+
+    @property
+    def __doc__(self) -> str | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self._rule.__doc__
+
+    @property
+    def Hyper(self) -> Any:  # noqa: N802
+        changed: dict[str, float] = {}
+        for option, value in self.structure:
+            changed |= self._rule.STRUCTURE[option][value]
+        return _HyperFactory(self._rule.Hyper, tuple(sorted(changed.items())))
+
+    def init(self, params: Params, hyper: Any) -> Any:
+        """The module's `init` with this variant's structure."""
+        return self._rule.init(params, hyper, **dict(self.structure))
+
+    def update(
+        self, grads: Params, state: Any, params: Params, hyper: Any, **extra: Any
+    ) -> tuple[Params, Any]:
+        """The module's `update` with this variant's structure."""
+        return self._rule.update(grads, state, params, hyper, **dict(self.structure), **extra)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._rule, name)
+
+
+@functools.cache
+def _variant(module: str, structure: tuple[tuple[str, Hashable], ...]) -> Variant:
+    return Variant(module, structure)
+
+
+def variant(rule: Any, **structure: Hashable) -> Any:
+    """The module `rule` with other structure; the module itself where nothing differs.
+
+    Raises ValueError for an option or a value that the rule's STRUCTURE does not have.
+    """
+    where = name_of(rule)
+    for option, value in structure.items():
+        if option not in rule.STRUCTURE:
+            raise unknown_name(where, "structure", option, rule.STRUCTURE)
+        if value not in rule.STRUCTURE[option]:
+            known = ", ".join(repr(v) for v in rule.STRUCTURE[option])
+            raise bad_value(where, option, f"one of {known}", repr(value))
+    changed = {k: v for k, v in structure.items() if v != next(iter(rule.STRUCTURE[k]))}
+    return _variant(rule.__name__, tuple(sorted(changed.items()))) if changed else rule
+
+
+def name_of(rule: Any) -> str:
+    """The rule's short name, as it stands in tables and errors."""
+    return getattr(rule, "__name__", type(rule).__name__).rpartition(".")[2]
+
+
+def extras(rule: Any, available: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the `available` extras that the rule asks for.
+
+    Raises TypeError, while tracing, where the rule needs one that is not there.
+    """
+    missing = rule.NEEDS - set(available)
+    if missing:
+        fix = "Pass it to `update` as a keyword."
+        raise bad_type(name_of(rule), min(missing), "supplied with each update", "nothing", fix)
+    return {name: available[name] for name in rule.NEEDS}
+
+
+def evaluation_params(rule: Any, state: Any, params: Params, hyper: Any) -> Params:
+    """The parameters to evaluate the model at: the rule's own, or `params`."""
+    own = getattr(rule, "evaluation_params", None)
+    return own(state, params, hyper) if own else params
+
+
+def record(rule: Any, state: Any) -> dict[str, Any]:
+    """The numbers that the last update used and that belong in a history, by dotted field name."""
+    own = getattr(rule, "record", None)
+    return own(state) if own else {}
+
+
+def apply_updates(params: Params, updates: Params) -> Params:
+    """`params + updates`, summed in at least float32, in the dtypes of `params`."""
+    wide_params, _, _, wide_updates = tree.promote(params, (), (), updates)
+    return tree.cast_like(tree.map(jnp.add, wide_params, wide_updates), params)
+
+
+def make_hyper(rule: Any, values: Mapping[str, Any]) -> Any:
+    """The rule's `Hyper` with the numbers in `values`; dotted names reach nested ones.
+
+    Raises ValueError for a name that it does not have.
+    """
+    hyper = rule.Hyper()
+    for path, value in values.items():
+        inner, prefix = hyper, ""
+        for part in path.split("."):
+            known = inner if isinstance(inner, dict) else getattr(inner, "_fields", ())
+            if part not in known:
+                raise unknown_name(name_of(rule), "hyper", path, [prefix + k for k in known])
+            inner, prefix = tree.get_field(inner, part), f"{prefix}{part}."
+        hyper = tree.replace_field(hyper, path, value)
+    return hyper
+
+
+def check(rule: Any, hyper: Any) -> Any:
+    """`hyper` with its concrete numbers validated and everything cast to strong scalars.
+
+    The one boundary where numbers are checked: `bind`, `train`, the sweep builder and the command
+    line call it; `init` and `update` never do, so that they trace. A dict is read by `make_hyper`.
+    Raises ValueError for a number outside its range, TypeError for what is not a scalar number.
+    """
+    if isinstance(hyper, Mapping):
+        hyper = make_hyper(rule, hyper)
+    expected = type(rule.Hyper())
+    if type(hyper) is not expected:
+        fix = f"Build it with {name_of(rule)}.Hyper(...)."
+        raise bad_type(name_of(rule), "hyper", "of its own Hyper class", type(hyper).__name__, fix)
+    return _check_fields(name_of(rule), hyper, rule.Hyper(), "")
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls, include_extras=True)
+
+
+def _check_fields(where: str, hyper: Any, defaults: Any, prefix: str) -> Any:
+    checked = {}
+    names = list(hyper) if isinstance(hyper, dict) else hyper._fields
+    hints = {} if isinstance(hyper, dict) else _hints(type(hyper))
+    for name in names:
+        value, default = tree.get_field(hyper, name), tree.get_field(defaults, name)
+        path = prefix + name
+        if isinstance(value, dict) or hasattr(value, "_fields"):
+            checked[name] = _check_fields(where, value, default, f"{path}.")
+        elif value is None and default is None:
+            checked[name] = None
+        else:
+            checked[name] = _check_number(where, path, value, default, interval_of(hints.get(name)))
+    return checked if isinstance(hyper, dict) else hyper._replace(**checked)
+
+
+def _check_number(where: str, path: str, value: Any, default: Any, interval: Any) -> jax.Array:
+    if isinstance(value, jax.core.Tracer):
+        return value.astype(jnp.result_type(float))
+    try:
+        if isinstance(value, str | bool) or jnp.iscomplexobj(value):
+            raise TypeError
+        number = np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        raise bad_type(where, path, "a real number", repr(value), _suggest(default)) from None
+    if number.ndim:
+        fix = "Batch over numbers with jax.vmap."
+        raise bad_type(where, path, "a scalar", f"shape {number.shape}", fix)
+    concrete = float(number)
+    if not math.isfinite(concrete):
+        raise bad_value(where, path, "finite", concrete, _suggest(default))
+    if interval is not None and concrete not in interval:
+        near = -concrete if -concrete in interval else default
+        raise bad_value(where, path, str(interval), f"{concrete:g}", _suggest(near))
+    return jnp.asarray(cast(Any, value), jnp.result_type(float))
+
+
+def _suggest(value: Any) -> str:
+    return "" if value is None else f"Did you mean {float(value):g}?"
