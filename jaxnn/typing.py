@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Annotated, Any, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree, PRNGKeyArray, Shaped
+import jax
 from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray, PyTree, Shaped
 
 __all__ = [
     "Array",
@@ -28,11 +30,14 @@ __all__ = [
     "Positive",
     "PyTree",
     "Shaped",
+    "Shared",
+    "Staged",
     "UnitInterval",
+    "interval_of",
 ]
 
 Params: TypeAlias = PyTree
-"""Parameters, gradients or updates of a model: any tree of inexact arrays, None where there is none."""
+"""Parameters, gradients or updates of a model: any tree of inexact arrays; None for no leaf."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,3 +77,45 @@ def interval_of(annotation: Any) -> Interval | None:
         if isinstance(extra, Interval):
             return extra
     return None
+
+
+@jax.tree_util.register_pytree_node_class
+@dataclasses.dataclass(frozen=True)
+class Shared:
+    """A part of a trial's state that its key and the data decide alone: the same for every setting.
+
+    A sweep trains all settings of a block on the same replicates; what is marked here stays one
+    array for all of them, so that a batch is drawn and gathered once. A mark on something that a
+    setting's numbers reach is an error of `jax.vmap` while tracing, never a wrong result.
+    """
+
+    value: Any
+
+    def tree_flatten(self) -> tuple[tuple[Any], None]:
+        """The value is the only child."""
+        return (self.value,), None
+
+    @classmethod
+    def tree_unflatten(cls, aux: None, children: Iterable[Any]) -> Shared:
+        """From the only child."""
+        del aux
+        (value,) = children
+        return cls(value)
+
+
+class Staged(NamedTuple):
+    """A trial that runs step by step, so that a host loop can watch, stop and resume it.
+
+    init(key, hyper, data) → state
+    advance(state, hyper, step, data) → (state, scalars): one step; `step` is int32, from 0, and the
+        same for all trials; `scalars` is a dict of real scalars, kept for every step.
+    measure(state, hyper, data) → metrics: a dict of real scalars or arrays of fixed shape.
+    num_steps: how many steps a whole trial has, >= 1.
+    data: a pytree of arrays that all trials share; an argument, never a closure.
+    """
+
+    init: Callable[[Any, Any, Any], Any]
+    advance: Callable[[Any, Any, Any, Any], tuple[Any, dict[str, Any]]]
+    measure: Callable[[Any, Any, Any], dict[str, Any]]
+    num_steps: int
+    data: Any = None

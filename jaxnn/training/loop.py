@@ -1,0 +1,160 @@
+"""Training as a pure function: one step, scanned; the same functions serve `train` and a sweep.
+
+At step t: draw a batch, loss and gradient at the parameters, update, check. A trial whose loss or
+parameters leave the finite numbers (or the ceiling) keeps the last parameters whose loss was good
+and is frozen; other lanes of a `vmap` do not notice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from jaxnn import tree
+from jaxnn.optimizers.base import evaluation_params, record
+from jaxnn.training import batches
+from jaxnn.training.evaluation import evaluate
+from jaxnn.training.status import Status, after_loss, after_update
+from jaxnn.training.step import step as one_step
+from jaxnn.typing import Array, Float, Int, Params, PRNGKeyArray, Shared, Staged
+
+__all__ = ["Data", "Keys", "Loop", "Point", "TrialState"]
+
+
+class Data(NamedTuple):
+    """What all trials share."""
+
+    problem: Any
+    ceiling: Float[ArrayLike, ""] | None = None  # of |loss| and of the parameters' norm
+
+
+class Keys(NamedTuple):
+    """Children of a trial's key; step t of a child is `fold_in(child, t)`."""
+
+    params: PRNGKeyArray
+    batches: PRNGKeyArray
+    rule: PRNGKeyArray
+    loss: PRNGKeyArray
+
+    @classmethod
+    def of(cls, key: PRNGKeyArray) -> Keys:
+        """The four children of a trial's key, by number."""
+        return cls(*(jax.random.fold_in(key, child) for child in range(4)))
+
+
+class Point(NamedTuple):
+    """Where a trial stands."""
+
+    params: Params
+    optimizer_state: Any
+
+
+class TrialState(NamedTuple):
+    """What a trial carries from step to step."""
+
+    point: Point  # where the next gradient is taken
+    kept: Point  # the last one whose loss was finite and below the ceiling
+    status: Status
+    keys: Shared  # Keys: the trial's own, not the setting's
+    order: Shared  # of the rows in this epoch
+
+    @property
+    def best_known(self) -> Point:
+        """The point to report: the current one, or the last good one of a failed trial."""
+        return tree.select(self.status.ok, self.point, self.kept)
+
+
+@dataclasses.dataclass(frozen=True)
+class Loop:
+    """The structure of a training run; its methods are the pure functions of a `Staged`.
+
+    optimizer: a rule. batch_size: rows of a batch, None for all. record_every: validation after so
+    many updates, 0 for never. split: the rows that `measure` reports on.
+    """
+
+    optimizer: Any
+    batch_size: int | None = None
+    record_every: int = 1
+    split: str = "validation"
+
+    def staged(self, data: Data, num_steps: int) -> Staged:
+        """A trial for a sweep; its `hyper` is the rule's own, checked."""
+        return Staged(self.init, self.advance, self.measure, num_steps, data)
+
+    def init(self, key: PRNGKeyArray, hyper: Any, data: Data) -> TrialState:
+        """The state before step 0."""
+        return self.start(data.problem.init(Keys.of(key).params), key, hyper, data)
+
+    def start(self, params: Params, key: PRNGKeyArray, hyper: Any, data: Data) -> TrialState:
+        """The state before step 0 at given parameters."""
+        point = Point(params, self.optimizer.init(params, hyper))
+        order = batches.start(data.problem.train, self.batch_size)
+        return TrialState(point, point, Status.start(), Shared(Keys.of(key)), Shared(order))
+
+    def advance(
+        self, state: TrialState, hyper: Any, step: Int[ArrayLike, ""], data: Data
+    ) -> tuple[TrialState, dict[str, Array]]:
+        """One step. Scalars: "loss" before the update; "validation_<metric>" after it, where due,
+        NaN elsewhere; the values that the rule reports, as "value_<field>". NaN once frozen.
+        """
+        problem, ceiling = data
+        keys: Keys = state.keys.value
+        order, batch = batches.draw(
+            state.order.value, keys.batches, step, problem.train, self.batch_size
+        )
+        params, optimizer_state, loss = one_step(
+            _loss,
+            self.optimizer,
+            *state.point,
+            (problem, batch),
+            hyper,
+            key=jax.random.fold_in(keys.loss, step),
+            rule_key=jax.random.fold_in(keys.rule, step),
+        )
+        status = after_loss(state.status, step, loss, ceiling)
+        kept = tree.select(status.ok, state.point, state.kept)
+        status = after_update(status, step, params, ceiling)
+        point = tree.select(status.ok, Point(params, optimizer_state), state.point)
+        scalars = {"loss": loss, **self._reported(optimizer_state)}
+        scalars |= self._validation(point, hyper, step, problem)
+        nan = {name: jnp.full_like(x, jnp.nan) for name, x in scalars.items()}
+        scalars = tree.select(state.status.ok, scalars, nan)
+        new = TrialState(point, kept, status, state.keys, Shared(order))
+        return new, scalars
+
+    def _reported(self, optimizer_state: Any) -> dict[str, Array]:
+        values = record(self.optimizer, optimizer_state)
+        return {f"value_{name}": x for name, x in values.items()}
+
+    def _validation(
+        self, point: Point, hyper: Any, step: Int[ArrayLike, ""], problem: Any
+    ) -> dict[str, Array]:
+        if not self.record_every:
+            return {}
+
+        def measured() -> dict[str, Array]:
+            metrics = evaluate(problem, self.evaluated(point, hyper), "validation")
+            return {f"validation_{name}": x for name, x in metrics.items()}
+
+        nan = {k: jnp.full(x.shape, jnp.nan, x.dtype) for k, x in jax.eval_shape(measured).items()}
+        # The step is the same for all lanes, so that this stays a branch under vmap.
+        due = jax.lax.rem(jnp.asarray(step, jnp.int32) + 1, jnp.int32(self.record_every)) == 0
+        return jax.lax.cond(due, measured, lambda: nan)
+
+    def evaluated(self, point: Point, hyper: Any) -> Params:
+        """The parameters to evaluate the model at."""
+        return evaluation_params(self.optimizer, point.optimizer_state, point.params, hyper)
+
+    def measure(self, state: TrialState, hyper: Any, data: Data) -> dict[str, Array]:
+        """Metrics of `split` at the best known point, and the status."""
+        metrics = evaluate(data.problem, self.evaluated(state.best_known, hyper), self.split)
+        return {**metrics, "status": state.status.code, "status_step": state.status.step}
+
+
+def _loss(params: Params, data: tuple[Any, Any], key: PRNGKeyArray | None) -> Array:
+    problem, batch = data
+    return problem.loss(params, batch, key)

@@ -1,0 +1,255 @@
+"""`train`: a whole training run as one compiled pure function; `stages`: the same, step by step."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+
+from jaxnn import problems, schedules, tree
+from jaxnn.errors import bad_type, bad_value, check_integer
+from jaxnn.optimizers import check, make_hyper, resolve, scheduled
+from jaxnn.training.batches import check_batch_size
+from jaxnn.training.loop import Data, Loop, Point, TrialState
+from jaxnn.training.status import Status
+from jaxnn.typing import Array, ArrayLike, Float, Int, Params, PRNGKeyArray, Shared, Staged
+
+__all__ = ["History", "Run", "checked_hyper", "stages", "train"]
+
+
+class History(NamedTuple):
+    """What was recorded."""
+
+    loss: Float[Array, " steps"]  # of the batch, before the update; NaN after a failure
+    validation: dict[str, Float[Array, " records"]]  # after every `record_every`-th update
+    values: dict[str, Float[Array, " steps"]]  # of scheduled numbers, as used
+
+
+class Run(NamedTuple):
+    """The end of a training run; `train(..., initial=run)` goes on from it.
+
+    params are those to evaluate (averaged, where the rule averages), raw_params those that the next
+    gradient would be taken at. A failed run holds the last whose loss was finite.
+    """
+
+    params: Params
+    raw_params: Params
+    optimizer_state: Any
+    order: Int[Array, " rows"]  # of the rows in this epoch
+    step: Int[Array, ""]  # updates since the start, over all the runs continued
+    status: Status
+    history: History
+
+
+def train(
+    problem: Any,
+    optimizer: Any,
+    hyper: Any,
+    key: PRNGKeyArray,
+    *,
+    num_steps: int,
+    batch_size: int | None = None,
+    schedule: Any = None,
+    record_every: int = 1,
+    initial: Any = None,
+    ceiling: float | None = None,
+    horizon: int | None = None,
+) -> Run:
+    """Train, as a pure function: `vmap` over `key` and `hyper`, `grad` where the rule allows it.
+
+    problem: of `jaxnn.problems` or with the same methods, or a name. optimizer: a rule or a name.
+    hyper: the rule's Hyper, or a dict of its numbers, {} for the defaults.
+    key: its children 0 … 3 decide parameters, batches, the rule and the loss.
+    num_steps: updates, >= 1. batch_size: None is gradient descent on all rows, 1 is stochastic, B
+    is mini-batch; rows are drawn without replacement within an epoch.
+    schedule: a schedule or its name, for the learning rate (short for `optimizers.scheduled`).
+    record_every: validation after every so many updates, 0 for never; each costs a pass over those
+    rows.
+    initial: parameters to start from, or a Run to go on from (with the same key: then 200 + 200
+    steps are 400, to the bit).
+    ceiling: of |loss| and of the parameters' norm; a trial above it is frozen. None is infinite.
+    horizon: the steps that schedules are stretched over; by default where this run ends.
+
+    Compiled once for a problem's shapes, a rule and the integers above; never again for other
+    numbers. Raises ValueError and TypeError for bad input before anything compiles. A failure
+    inside is not raised but stands in `Run.status`.
+    """
+    loop, data = _build(
+        "train", problem, optimizer, num_steps, batch_size, schedule, record_every, ceiling
+    )
+    if not _is_key(key):
+        raise bad_type("train", "key", "a JAX key", repr(key), "Pass jax.random.key(0).")
+    if horizon is not None:
+        check_integer("train", "horizon", horizon, low=1)
+    start = initial.step if isinstance(initial, Run) else 0
+    stretch = horizon if horizon is not None else start + num_steps
+    hyper = checked_hyper(loop.optimizer, hyper, stretch)
+    return _train(loop, num_steps, data, hyper, key, initial)
+
+
+def stages(
+    problem: Any,
+    optimizer: Any,
+    *,
+    num_steps: int,
+    batch_size: int | None = None,
+    schedule: Any = None,
+    record_every: int = 1,
+    ceiling: float | None = None,
+    split: str = "validation",
+) -> Staged:
+    """The run that `train` would do as a `Staged` trial for a sweep: the same functions.
+
+    The trial's `hyper` is a dict of the rule's numbers, dotted names for nested ones, as a sweep's
+    space names them; those that are missing have their defaults. `measure` reports on the rows of
+    `split`, and "status" and "status_step". Raises as `train` does.
+    """
+    if split not in ("train", "validation", "test"):
+        raise bad_value("stages", "split", "'train', 'validation' or 'test'", repr(split))
+    loop, data = _build(
+        "stages", problem, optimizer, num_steps, batch_size, schedule, record_every, ceiling
+    )
+    swept = _SweepLoop(loop.optimizer, loop.batch_size, loop.record_every, split, num_steps)
+    return swept.staged(data, num_steps)
+
+
+@dataclasses.dataclass(frozen=True)
+class _SweepLoop(Loop):
+    """A loop whose `hyper` is a dict of numbers, as a sweep hands it over."""
+
+    num_steps: int = 1
+
+    def _numbers(self, hyper: Any) -> Any:
+        return checked_hyper(self.optimizer, hyper, self.num_steps)
+
+    def init(self, key: PRNGKeyArray, hyper: Any, data: Data) -> TrialState:
+        return super().init(key, self._numbers(hyper), data)
+
+    def advance(
+        self, state: TrialState, hyper: Any, step: Int[ArrayLike, ""], data: Data
+    ) -> tuple[TrialState, dict[str, Array]]:
+        return super().advance(state, self._numbers(hyper), step, data)
+
+    def measure(self, state: TrialState, hyper: Any, data: Data) -> dict[str, Array]:
+        return super().measure(state, self._numbers(hyper), data)
+
+
+def checked_hyper(rule: Any, hyper: Any, horizon: ArrayLike) -> Any:
+    """The rule's checked numbers, each `num_steps` that is None filled with the horizon.
+
+    Numbers of a rule inside a wrapper may be given as if it stood alone.
+    """
+    hyper = _lifted(hyper, rule.Hyper())
+    hyper = make_hyper(rule, hyper) if isinstance(hyper, Mapping) else hyper
+    return check(rule, _with_horizon(hyper, horizon))
+
+
+def _lifted(hyper: Any, defaults: Any) -> Any:
+    own = tree.fields(defaults)
+    if "inner" not in own:
+        return hyper
+    if isinstance(hyper, Mapping):
+        here = {name: x for name, x in hyper.items() if name.partition(".")[0] in own}
+        inside = {name: x for name, x in hyper.items() if name not in here}
+        deeper = _lifted(inside, own["inner"])
+        return here | {f"inner.{name}": x for name, x in deeper.items()}
+    inner = _lifted(hyper, own["inner"])
+    return defaults._replace(inner=inner) if type(inner) is type(own["inner"]) else hyper
+
+
+def _with_horizon(hyper: Any, horizon: ArrayLike) -> Any:
+    filled = {name: _with_horizon(x, horizon) for name, x in tree.fields(hyper).items()}
+    if "num_steps" in filled and filled["num_steps"] is None:
+        filled["num_steps"] = horizon
+    return tree.with_fields(hyper, filled) if filled else hyper
+
+
+def _build(
+    where: str,
+    problem: Any,
+    optimizer: Any,
+    num_steps: int,
+    batch_size: int | None,
+    schedule: Any,
+    record_every: int,
+    ceiling: float | None,
+) -> tuple[Loop, Data]:
+    problem = problems.resolve(problem)
+    missing = [n for n in ("init", "loss", "metrics", "train") if not hasattr(problem, n)]
+    if missing:
+        fix = "Pass a problem of jaxnn.problems, or its name."
+        raise bad_type(where, "problem", f"an object with `{missing[0]}`", repr(problem), fix)
+    rule = resolve(optimizer)
+    if schedule is not None:
+        chosen = schedules.get(schedule)
+        rule = scheduled(rule, **{getattr(chosen, "field", "learning_rate"): chosen})
+    check_integer(where, "num_steps", num_steps, low=1)
+    check_integer(where, "record_every", record_every, low=0, high=num_steps)
+    if ceiling is not None and not isinstance(ceiling, Tracer) and not ceiling > 0:
+        raise bad_value(where, "ceiling", "> 0", repr(ceiling), "Pass None for no ceiling.")
+    if ceiling is not None:
+        ceiling = jnp.asarray(ceiling, jnp.result_type(float))
+    loop = Loop(rule, check_batch_size(where, batch_size, problem.train), record_every)
+    return loop, Data(problem, ceiling)
+
+
+def _is_key(key: Any) -> bool:
+    if not isinstance(key, jax.Array):
+        return False
+    legacy = key.dtype == jnp.uint32 and key.shape == (2,)
+    return legacy or jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+
+
+@functools.partial(jax.jit, static_argnames=("loop", "num_steps"))
+def _train(loop: Loop, num_steps: int, data: Data, hyper: Any, key: Any, initial: Any) -> Run:
+    state, start = _initial_state(loop, data, hyper, key, initial)
+
+    def body(state: TrialState, step: Array) -> tuple[TrialState, dict[str, Array]]:
+        return loop.advance(state, hyper, step, data)
+
+    steps = start + jnp.arange(num_steps, dtype=jnp.int32)
+    state, scalars = jax.lax.scan(body, state, steps)
+    raw, optimizer_state = state.best_known
+    return Run(
+        loop.evaluated(state.best_known, hyper),
+        raw,
+        optimizer_state,
+        state.order.value,
+        start + num_steps,
+        state.status,
+        _history(scalars, start, num_steps, loop.record_every),
+    )
+
+
+def _initial_state(
+    loop: Loop, data: Data, hyper: Any, key: PRNGKeyArray, initial: Any
+) -> tuple[TrialState, Array]:
+    zero = jnp.zeros((), jnp.int32)
+    if initial is None:
+        return loop.init(key, hyper, data), zero
+    if not isinstance(initial, Run):
+        return loop.start(initial, key, hyper, data), zero
+    point = Point(initial.raw_params, initial.optimizer_state)
+    state = loop.start(initial.raw_params, key, hyper, data)
+    state = state._replace(
+        point=point, kept=point, status=initial.status, order=Shared(initial.order)
+    )
+    return state, initial.step
+
+
+def _history(scalars: dict[str, Array], start: Array, num_steps: int, record_every: int) -> History:
+    def named(prefix: str) -> dict[str, Array]:
+        return {k.removeprefix(prefix): x for k, x in scalars.items() if k.startswith(prefix)}
+
+    validation = named("validation_")
+    if validation:
+        # Records fall on multiples of record_every, counted from step 0 of the first run.
+        first = jax.lax.rem(-start - 1 + jnp.int32(num_steps) * record_every, record_every)
+        at = first + record_every * jnp.arange(num_steps // record_every, dtype=jnp.int32)
+        validation = {name: x[at] for name, x in validation.items()}
+    return History(scalars["loss"], validation, named("value_"))

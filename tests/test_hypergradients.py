@@ -1,0 +1,48 @@
+"""d(final loss of training) / d(every number of every rule) against finite differences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxnn import problems, training
+from jaxnn.optimizers import OPTIMIZERS, check
+
+# Numbers inside their ranges and away from the roots' kinks, where a difference quotient is exact.
+INTERIOR = {"eps": 1e-3, "eps_root": 1e-3, "weight_decay": 1e-2, "initial_scale": 1e-2}
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("name", [n for n, r in OPTIMIZERS.items() if r.REVERSE_DIFFERENTIABLE])
+def test_gradient_through_training_on_digits(name: str) -> None:
+    rule = OPTIMIZERS[name]
+    problem = problems.get("digits", activation="tanh")
+    defaults = rule.Hyper()
+    chosen = {f: INTERIOR.get(f, getattr(defaults, f)) for f in defaults._fields}
+    hyper = check(rule, rule.Hyper(**chosen))
+
+    def final_loss(numbers: Any) -> Any:
+        run = training.train(
+            problem, rule, numbers, jax.random.key(0), num_steps=20, batch_size=32, record_every=0
+        )
+        return problem.loss(run.params, problem.validation)
+
+    gradient = jax.grad(final_loss)(hyper)
+    # Fourth-order central differences, all fields and points in one vmapped call.
+    points, steps = [], []
+    for i, value in enumerate(hyper):
+        h = 1e-3 * float(value)
+        steps.append(h)
+        for k in (-2, -1, 1, 2):
+            shifted = list(map(float, hyper))
+            shifted[i] += k * h
+            points.append(shifted)
+    columns = rule.Hyper(*jnp.asarray(points).T)
+    values = np.asarray(jax.vmap(final_loss)(columns)).reshape(len(steps), 4)
+    differences = (values @ np.array([1, -8, 8, -1])) / (12 * np.asarray(steps))
+    assert np.all(np.isfinite(jnp.stack(gradient)))
+    np.testing.assert_allclose(jnp.stack(gradient), differences, rtol=1e-6, atol=1e-9)
