@@ -1,0 +1,180 @@
+"""All contestants on all problems: the table, and who beats whom."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaxnn.bench import words
+from jaxnn.bench.contest import Outcome
+from jaxnn.bench.protocol import Protocol
+from jaxnn.bench.statistics import Estimate, Paired, compare, holm, mean_interval, median_interval
+from jaxnn.errors import bad_value, unknown_name
+
+__all__ = ["HIGHER_IS_BETTER", "Comparison", "Verdict"]
+
+HIGHER_IS_BETTER = frozenset({"accuracy"})
+"""Metrics of which more is better; of all others, less."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """Two contestants on one metric of one problem; the difference is a − b on common seeds.
+
+    p_value is Holm-corrected over all pairs of contestants. winner is None where they cannot be
+    told apart at 5 %.
+    """
+
+    problem: str
+    metric: str
+    a: str
+    b: str
+    paired: Paired
+    p_value: float
+    winner: str | None
+
+    def __str__(self) -> str:
+        return words.verdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """The outcome of every contestant on every problem, in the order given."""
+
+    protocol: Protocol
+    outcomes: tuple[Outcome, ...]
+    targets: dict[str, Any] = dataclasses.field(default_factory=dict)  # problem → Target or None
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """The problems' names."""
+        return tuple(dict.fromkeys(o.problem for o in self.outcomes))
+
+    @property
+    def optimizers(self) -> tuple[str, ...]:
+        """The contestants' names."""
+        return tuple(dict.fromkeys(o.optimizer for o in self.outcomes))
+
+    def on(self, problem: str | None = None) -> tuple[Outcome, ...]:
+        """The outcomes on one problem; on the only one by default."""
+        name = self._problem(problem)
+        return tuple(o for o in self.outcomes if o.problem == name)
+
+    def _problem(self, problem: str | None) -> str:
+        if problem is None and len(self.problems) > 1:
+            fix = "Name it: there are several."
+            raise bad_value(
+                "Comparison", "problem", f"one of {', '.join(self.problems)}", None, fix
+            )
+        name = self.problems[0] if problem is None else problem
+        if name not in self.problems:
+            raise unknown_name("Comparison", "problem", name, self.problems)
+        return name
+
+    def _outcome(self, optimizer: str, problem: str) -> Outcome:
+        if optimizer not in self.optimizers:
+            raise unknown_name("Comparison", "optimizer", optimizer, self.optimizers)
+        return next(o for o in self.on(problem) if o.optimizer == optimizer)
+
+    def metrics(self, problem: str | None = None) -> tuple[str, ...]:
+        """What can be compared: test metrics, the loss first; "steps" where there is a target."""
+        outcomes = self.on(problem)
+        names = outcomes[0].metrics()
+        return names if outcomes[0].steps is None else (*names, "steps")
+
+    def values(
+        self, optimizer: str, metric: str, problem: str | None = None
+    ) -> NDArray[np.float64]:
+        """The metric on each evaluation seed; "steps" is ∞ where the target was not reached."""
+        outcome = self._outcome(optimizer, self._problem(problem))
+        if metric not in self.metrics(problem):
+            raise unknown_name("Comparison", "metric", metric, self.metrics(problem))
+        if metric == "steps" and outcome.steps is not None:
+            return outcome.steps
+        return outcome.values(metric)
+
+    def estimate(self, optimizer: str, metric: str, problem: str | None = None) -> Estimate:
+        """Mean with Student's 95 % interval; for "steps" the median with its exact interval."""
+        values = self.values(optimizer, metric, problem)
+        return median_interval(values) if metric == "steps" else mean_interval(values)
+
+    def table(self) -> dict[str, NDArray[Any]]:
+        """Columns, a row a contestant × problem: figures and the ends of their 95 % intervals."""
+        rows = [self._row(outcome) for outcome in self.outcomes]
+        names = list(dict.fromkeys(itertools.chain.from_iterable(rows)))
+        return {name: np.array([row.get(name, math.nan) for row in rows]) for name in names}
+
+    def _row(self, outcome: Outcome) -> dict[str, Any]:
+        row: dict[str, Any] = {"problem": outcome.problem, "optimizer": outcome.optimizer}
+        for metric in self.metrics(outcome.problem):
+            name = "steps_to_target" if metric == "steps" else f"test_{metric}"
+            figure = self.estimate(outcome.optimizer, metric, outcome.problem)
+            row |= {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+        return row | {
+            "failed": outcome.num_failed,
+            "failed_in_tuning": outcome.num_failed_tuning,
+            "setting": words.setting(outcome.setting),
+            "microseconds_a_step": outcome.microseconds,
+            "compile_seconds": outcome.compile_seconds,
+            "total_seconds": outcome.total_seconds,
+        }
+
+    def verdict(
+        self, a: str, b: str, problem: str | None = None, *, metric: str = "loss"
+    ) -> Verdict:
+        """Whether a and b can be told apart on `metric`, corrected for all pairs there are.
+
+        Steps of a run that missed the target count as all its steps, which understates its
+        distance. Raises ValueError for names that took no part.
+        """
+        name = self._problem(problem)
+        for contestant in (a, b):
+            self._outcome(contestant, name)
+        if a == b:
+            raise bad_value("Comparison.verdict", "b", f"another contestant than {a}", b)
+        pairs = list(itertools.combinations([o.optimizer for o in self.on(name)], 2))
+        compared = {pair: self._compare(*pair, name, metric, len(pairs)) for pair in pairs}
+        corrected = dict(zip(pairs, holm([p.p_value for p in compared.values()]), strict=True))
+        paired = self._compare(a, b, name, metric, len(pairs))
+        p_value = float(corrected.get((a, b), corrected.get((b, a), math.nan)))
+        a_is_ahead = (paired.difference.value < 0) != (metric in HIGHER_IS_BETTER)
+        winner = (a if a_is_ahead else b) if p_value < 0.05 else None
+        return Verdict(name, metric, a, b, paired, p_value, winner)
+
+    def _compare(self, a: str, b: str, problem: str, metric: str, num_asked: int) -> Paired:
+        values = (self._comparable(x, metric, problem) for x in (a, b))
+        return compare(*values, num_asked=num_asked)
+
+    def _comparable(self, optimizer: str, metric: str, problem: str) -> NDArray[np.float64]:
+        values = self.values(optimizer, metric, problem)
+        return np.minimum(values, self.protocol.num_steps) if metric == "steps" else values
+
+    def order(self, metric: str = "loss", problem: str | None = None) -> list[str]:
+        """The contestants from the best figure to the worst; those that failed on a seed last."""
+        sign = -1.0 if metric in HIGHER_IS_BETTER else 1.0
+
+        def score(outcome: Outcome) -> float:
+            values = self._comparable(outcome.optimizer, metric, outcome.problem)
+            mean = sign * float(np.mean(values))
+            return math.inf if math.isnan(mean) else mean
+
+        return [outcome.optimizer for outcome in sorted(self.on(problem), key=score)]
+
+    def summary(self, problem: str | None = None) -> list[str]:
+        """The verdict in words, a sentence or two a metric."""
+        return words.summary(self, self._problem(problem))
+
+    def save(self, folder: str | Path) -> Path:
+        """Write data, a report and pictures into `folder`, made where it does not exist.
+
+        Raises ValueError where the folder cannot be written to.
+        """
+        from jaxnn.bench import report
+
+        return report.save(self, Path(folder))

@@ -1,0 +1,147 @@
+"""One contestant on one problem: tuned on validation rows, then run on fresh seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaxnn.bench.protocol import Protocol
+from jaxnn.optimizers import check, resolve
+from jaxnn.optimizers.base import name_of
+from jaxnn.sweeps import EVALUATION, TUNING, Engine, Plan, Results, Width, execute, propose
+from jaxnn.training import stages
+
+__all__ = ["Outcome", "Progress", "contest", "steps_to_target"]
+
+Progress = Callable[[str, int, int], None]
+"""Called with the phase ("compiling", "tuning", "evaluating"), blocks done and blocks in all."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of one contestant on one problem.
+
+    tuning: all settings, validation metrics, tuning seeds. evaluation: the best settings, best
+    first, test metrics, fresh seeds; only setting 0 is reported. setting: its numbers.
+    steps: [evaluation seeds] updates to the problem's target, ∞ where it was not reached, None
+    where the problem has none.
+    microseconds: wall time of a network's step, in the block. compile_seconds, total_seconds: wall.
+    """
+
+    optimizer: str
+    problem: str
+    setting: dict[str, float]
+    tuning: Results
+    evaluation: Results
+    steps: NDArray[np.float64] | None
+    microseconds: float
+    compile_seconds: float
+    total_seconds: float
+
+    @property
+    def num_failed(self) -> int:
+        """Evaluation seeds on which the chosen setting failed."""
+        return int(np.count_nonzero(self._chosen("status")))
+
+    @property
+    def num_failed_tuning(self) -> int:
+        """Tuning trials that failed."""
+        return int(np.count_nonzero(self.tuning.status))
+
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the test metrics, the loss first."""
+        fixed = {"setting", "replicate", "status", "status_step", *self.tuning.names}
+        names = [n for n in self.evaluation.columns if n not in fixed]
+        return tuple(sorted(names, key=lambda n: (n != "loss", n)))
+
+    def values(self, metric: str) -> NDArray[np.float64]:
+        """The test metric on each evaluation seed; NaN where the run failed."""
+        values = self._chosen(metric).astype(np.float64)
+        return np.where(self._chosen("status") == 0, values, np.nan)
+
+    def _chosen(self, column: str) -> NDArray[Any]:
+        return self.evaluation.columns[column][self.evaluation.columns["setting"] == 0]
+
+    def curve(self, name: str) -> NDArray[np.float64]:
+        """[evaluation seeds, steps] of a scalar of the chosen setting; NaN where not recorded."""
+        chosen = self.evaluation.columns["setting"] == 0
+        return self.evaluation.curves[name][chosen].astype(np.float64)
+
+
+def contest(
+    optimizer: Any,
+    problem: Any,
+    protocol: Protocol,
+    *,
+    fixed: Mapping[str, float] | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Tune, choose by mean validation loss, evaluate on fresh seeds; one program for both.
+
+    A block of tuning is all its seeds × as many settings as there are trials (up to 32 at once).
+    The
+    same program evaluates: beside the best setting the other lanes carry the runners-up, which
+    costs nothing and shows the sensitivity on fresh seeds; they choose nothing.
+    """
+    started = time.perf_counter()
+    tell = progress or _ignore
+    rule = resolve(optimizer)
+    check(rule, fixed or {})
+    shape = {"num_steps": protocol.num_steps, "record_every": protocol.record_every}
+    rows = None if problem.train is None else min(protocol.batch_size, problem.num_rows)
+    staged = stages(problem, rule, batch_size=rows, split="validation", **shape)
+    on_test = stages(problem, rule, batch_size=rows, split="test", **shape).measure
+    settings = propose(
+        {**rule.SEARCH_SPACE, **(fixed or {})}, protocol.tuning_trials, protocol.seed
+    )
+    width = Width(protocol.tuning_seeds, min(protocol.tuning_trials, 32))
+    engine = Engine(staged, tuple(settings), width)
+    tell("compiling", 0, 1)
+    engine.compile(staged.measure, on_test)
+
+    plan = Plan(settings, protocol.tuning_seeds, protocol.seed, TUNING, width)
+    tuning = execute(engine, plan, progress=lambda done, of: tell("tuning", done, of))
+    best = tuning.ranking("loss")[: width.settings]
+    plan = Plan(
+        {name: column[best] for name, column in settings.items()},
+        protocol.evaluation_seeds,
+        protocol.seed,
+        EVALUATION,
+        width,
+    )
+    evaluation = execute(
+        engine, plan, measure=on_test, progress=lambda done, of: tell("evaluating", done, of)
+    )
+    blocks = -(-protocol.tuning_trials // width.settings) + plan.num_blocks
+    net_steps = blocks * width.lanes * protocol.num_steps
+    outcome = Outcome(
+        name_of(rule),
+        problem.name,
+        evaluation.setting(0),
+        tuning,
+        evaluation,
+        None,
+        1e6 * engine.run_seconds / net_steps,
+        engine.compile_seconds,
+        time.perf_counter() - started,
+    )
+    return dataclasses.replace(outcome, steps=steps_to_target(outcome, problem.target))
+
+
+def _ignore(phase: str, done: int, total: int) -> None:
+    del phase, done, total
+
+
+def steps_to_target(outcome: Outcome, target: Any) -> NDArray[np.float64] | None:
+    """Updates until the validation metric first reached the target; ∞ where it never did."""
+    name = f"validation_{target.metric}" if target else ""
+    if name not in outcome.evaluation.curves:
+        return None
+    curve = outcome.curve(name)
+    reached = np.isfinite(curve) & np.asarray(target.reached(np.nan_to_num(curve)))
+    return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1.0, np.inf)

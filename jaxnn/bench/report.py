@@ -1,0 +1,200 @@
+"""A comparison on paper: the table as text, and a folder of data, a report and pictures."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import math
+import platform
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+import jaxnn
+from jaxnn import plots
+from jaxnn.bench import words
+from jaxnn.errors import bad_value
+
+if TYPE_CHECKING:
+    from jaxnn.bench.comparison import Comparison
+
+__all__ = ["NOTE", "headings", "prepare", "rows", "save", "settings"]
+
+
+def headings(comparison: Comparison, problem: str | None = None) -> list[str]:
+    """The heads of `rows`."""
+    names = {"steps": "steps to target"}
+    figures = [names.get(m, f"test {m.replace('_', ' ')}") for m in comparison.metrics(problem)]
+    return ["optimizer", *figures, "µs/step", "failed"]
+
+
+def rows(comparison: Comparison, problem: str | None = None) -> list[list[str]]:
+    """The table of one problem as text, best test loss first: figures with 95 % intervals."""
+    by_name = {o.optimizer: o for o in comparison.on(problem)}
+    metrics = comparison.metrics(problem)
+    return [
+        [
+            name,
+            *(words.estimate(comparison.estimate(name, m, problem), m) for m in metrics),
+            f"{by_name[name].microseconds:.2g}",
+            f"{by_name[name].num_failed}/{len(by_name[name].values('loss'))}",
+        ]
+        for name in comparison.order("loss", problem)
+    ]
+
+
+def settings(comparison: Comparison, problem: str | None = None) -> list[list[str]]:
+    """(optimizer, its best setting as code), in the order of `rows`."""
+    by_name = {o.optimizer: o.setting for o in comparison.on(problem)}
+    return [[name, words.setting(by_name[name])] for name in comparison.order("loss", problem)]
+
+
+def prepare(folder: str | Path) -> Path:
+    """`folder`, made where it does not exist, and found to be writable.
+
+    Raises ValueError otherwise, so that nothing is run whose results could not be kept.
+    """
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        fix = "Choose another with --out."
+        raise bad_value(
+            "report",
+            "out",
+            "a folder that can be written to",
+            f"{str(folder)!r} ({error.strerror})",
+            fix,
+        ) from None
+    return path
+
+
+def save(comparison: Comparison, folder: Path) -> Path:
+    """Write table.csv, trials.csv, comparison.json, report.md and two pictures a problem."""
+    folder = prepare(folder)
+    table = comparison.table()
+    _write_csv(folder / "table.csv", table)
+    _write_csv(folder / "trials.csv", _trials(comparison))
+    document = {
+        "protocol": dataclasses.asdict(comparison.protocol),
+        "made_with": _provenance(),
+        "summary": {p: comparison.summary(p) for p in comparison.problems},
+        "table": [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)],
+    }
+    (folder / "comparison.json").write_text(
+        json.dumps(_plain(document), indent=1, allow_nan=False) + "\n", encoding="utf-8"
+    )
+    lines = ["# Comparison of optimizers", ""]
+    for problem in comparison.problems:
+        curves, sensitivity = _pictures(comparison, problem, folder)
+        lines += [f"## {problem}", "", *(f"- {text}" for text in comparison.summary(problem)), ""]
+        lines += _markdown(headings(comparison, problem), rows(comparison, problem))
+        lines += [
+            "",
+            NOTE,
+            "",
+            f"![Learning curves]({curves})",
+            f"![Sensitivity]({sensitivity})",
+            "",
+        ]
+    protocol = ", ".join(f"{k} {v}" for k, v in dataclasses.asdict(comparison.protocol).items())
+    made = ", ".join(f"{k} {v}" for k, v in _provenance().items())
+    lines += [f"Protocol: {protocol}.", "", f"Made with {made}.", ""]
+    (folder / "report.md").write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+NOTE = (
+    "Brackets: 95 % intervals over the evaluation seeds (Student's for means, order statistics for "
+    "the median of steps). µs/step: of one network, contestants side by side. failed: of the "
+    "evaluation runs."
+)
+
+
+def _pictures(comparison: Comparison, problem: str, folder: Path) -> tuple[str, str]:
+    outcomes = comparison.on(problem)
+    suffix = "" if len(comparison.problems) == 1 else f"_{problem}"
+    curve = next((n for n in ("validation_loss",) if n in outcomes[0].evaluation.curves), "loss")
+    steps = np.arange(1, comparison.protocol.num_steps + 1)
+    figure = plots.learning_curves(
+        {o.optimizer: (steps, o.curve(curve)) for o in outcomes},
+        ylabel=curve.replace("_", " "),
+        title=f"{problem}: learning curves at each optimizer's best setting",
+    )
+    curves = plots.save(figure, folder / f"learning_curves{suffix}.png")
+    number = "learning_rate"
+    swept = {
+        o.optimizer: (o.evaluation.columns[number], _finite_or_nan(o), o.setting[number])
+        for o in outcomes
+        if number in o.evaluation.columns
+    }
+    figure = plots.sensitivity(
+        swept, xlabel="learning rate", ylabel="test loss", title=f"{problem}: sensitivity"
+    )
+    return curves.name, plots.save(figure, folder / f"sensitivity{suffix}.png").name
+
+
+def _finite_or_nan(outcome: Any) -> Any:
+    columns = outcome.evaluation.columns
+    return np.where(columns["status"] == 0, columns["loss"], np.nan)
+
+
+def _trials(comparison: Comparison) -> dict[str, Any]:
+    """Every trial of every contestant as a row of one table; empty where it has no such number."""
+    parts = []
+    for outcome in comparison.outcomes:
+        for phase in ("tuning", "evaluation"):
+            columns = getattr(outcome, phase).table()
+            length = len(columns["setting"])
+            fixed = {"problem": outcome.problem, "optimizer": outcome.optimizer, "phase": phase}
+            parts.append({k: [v] * length for k, v in fixed.items()} | columns)
+    names = list(dict.fromkeys(name for part in parts for name in part))
+    lengths = [len(part["setting"]) for part in parts]
+    return {
+        name: [
+            x
+            for part, length in zip(parts, lengths, strict=True)
+            for x in part.get(name, [""] * length)
+        ]
+        for name in names
+    }
+
+
+def _write_csv(path: Path, columns: dict[str, Any]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+
+
+def _markdown(heads: list[str], body: list[list[str]]) -> list[str]:
+    lines = [heads, ["---"] * len(heads), *body]
+    return [f"| {' | '.join(cells)} |" for cells in lines]
+
+
+def _provenance() -> dict[str, str]:
+    packages = {name: version(name) for name in ("jax", "jaxlib", "optax", "numpy")}
+    device = jax.devices()[0]
+    return {
+        "jaxnn": jaxnn.__version__,
+        **packages,
+        "python": platform.python_version(),
+        "device": f"{device.device_kind} × {jax.local_device_count()}",
+    }
+
+
+def _plain(value: Any) -> Any:
+    """For JSON: NumPy scalars as Python's, and None for what is not a finite number."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

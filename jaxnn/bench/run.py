@@ -1,0 +1,90 @@
+"""`run`: every contestant on every problem, several at once, each in a program of its own."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import queue
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+
+from jaxnn.bench.comparison import Comparison
+from jaxnn.bench.contest import Outcome, contest
+from jaxnn.bench.protocol import Protocol
+from jaxnn.errors import bad_value, unknown_name
+from jaxnn.optimizers import check, resolve
+from jaxnn.optimizers.base import name_of
+from jaxnn.problems import resolve as resolve_problem
+
+__all__ = ["run"]
+
+
+class _StoppedError(Exception):
+    """Raised in a worker once the caller has given up."""
+
+
+def run(
+    optimizers: Sequence[Any],
+    problems: Any,
+    protocol: Protocol | None = None,
+    *,
+    fixed: Mapping[str, Mapping[str, float]] | None = None,
+    progress: Callable[[str, str, str, int, int], None] | None = None,
+) -> Comparison:
+    """Compare optimizers: equal tuning budgets, fresh seeds, an interval around every figure.
+
+    optimizers: rules or names, two or more. problems: one or several, as objects or names.
+    fixed: numbers of a contestant that are held, not searched: {"adam": {"b1": 0.8}}.
+    progress: called from worker threads with (optimizer, problem, phase, done, total).
+    Contestants run side by side, one for each local device. Raises ValueError and TypeError for bad
+    input before anything compiles; Ctrl-C stops after the blocks that are running.
+    """
+    protocol = protocol or Protocol()
+    rules = [resolve(o) for o in optimizers]
+    names = [name_of(rule) for rule in rules]
+    if not rules or len(set(names)) != len(names):
+        fix = "Name each contestant once."
+        raise bad_value("bench.run", "optimizers", "different and at least one", names, fix)
+    held = dict(fixed or {})
+    for name in held:
+        if name not in names:
+            raise unknown_name("bench.run", "fixed", name, names)
+    for rule, name in zip(rules, names, strict=True):
+        check(rule, held.get(name, {}))
+    several = problems if isinstance(problems, list | tuple) else [problems]
+    built = [resolve_problem(p) for p in several]
+    jobs = [(rule, problem) for problem in built for rule in rules]
+    stop, x64 = threading.Event(), bool(jax.config.jax_enable_x64)
+
+    def one(number: int) -> Outcome:
+        rule, problem = jobs[number]
+
+        def tell(phase: str, done: int, total: int) -> None:
+            if stop.is_set():
+                raise _StoppedError
+            if progress:
+                progress(name_of(rule), problem.name, phase, done, total)
+
+        device = free.get()
+        # Both are settings of a thread: without this, workers would forget the caller's.
+        with jax.enable_x64(x64), jax.default_device(device):
+            outcome = contest(rule, problem, protocol, fixed=held.get(name_of(rule)), progress=tell)
+        free.put(device)
+        return outcome
+
+    devices = jax.local_devices()
+    free = queue.SimpleQueue[Any]()
+    workers = max(2, len(devices))
+    for number in range(workers):
+        free.put(devices[number % len(devices)])
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(one, number) for number in range(len(jobs))]
+        try:
+            outcomes = [future.result() for future in futures]
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return Comparison(protocol, tuple(outcomes), {p.name: p.target for p in built})

@@ -1,0 +1,108 @@
+"""Figures and verdicts in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from jaxnn.bench.statistics import Estimate
+
+if TYPE_CHECKING:
+    from jaxnn.bench.comparison import Comparison, Verdict
+
+__all__ = ["estimate", "number", "setting", "summary", "verdict"]
+
+
+def number(value: float, metric: str = "loss") -> str:
+    """A figure as a reader wants it: accuracies in per cent, steps whole, else 3 digits.
+
+    >>> number(0.96831, "accuracy"), number(0.098765), number(float("inf"), "steps")
+    ('96.8 %', '0.0988', 'never')
+    """
+    if metric == "steps":
+        return "never" if math.isinf(value) else f"{value:.0f}"
+    if math.isnan(value):
+        return "–"
+    return f"{100 * value:.1f} %" if metric == "accuracy" else f"{value:.3g}"
+
+
+def estimate(figure: Estimate, metric: str = "loss") -> str:
+    """A figure with its interval.
+
+    >>> estimate(Estimate(0.1, 0.09, 0.115))
+    '0.1 [0.09, 0.115]'
+    """
+    low, high = (number(x, metric).removesuffix(" %") for x in (figure.low, figure.high))
+    return f"{number(figure.value, metric)} [{low}, {high}]"
+
+
+def setting(numbers: dict[str, float]) -> str:
+    """Numbers as code: `learning_rate=0.0123, b1=0.91`."""
+    return ", ".join(f"{name}={value:.3g}" for name, value in numbers.items())
+
+
+def verdict(v: Verdict) -> str:
+    """One pair in a sentence."""
+    what = _WHAT.get(v.metric, v.metric)
+    low, high = (number(x, v.metric) for x in (v.paired.difference.low, v.paired.difference.high))
+    where = f"a − b: {number(v.paired.difference.value, v.metric)}, 95 % interval {low} to {high}"
+    if math.isnan(v.p_value):
+        return f"{v.a} and {v.b} cannot be compared on {what}: a run failed."
+    if v.paired.difference.value == 0 and v.paired.p_value == 1:
+        return f"{v.a} and {v.b} are identical on {what}."
+    if v.winner:
+        return f"{v.winner} is better on {what} ({where}; p = {v.p_value:.2g} after Holm)."
+    seeds = _seeds(v.paired.seeds_needed)
+    return f"{v.a} and {v.b} cannot be told apart on {what} ({where}; {seeds} would tell)."
+
+
+_WHAT = {"loss": "test loss", "accuracy": "test accuracy", "steps": "steps to target"}
+
+
+def _seeds(needed: float) -> str:
+    return "no number of seeds" if math.isinf(needed) else f"about {needed:.0f} seeds"
+
+
+def _join(names: Iterable[str]) -> str:
+    *head, last = names
+    return f"{', '.join(head)} and {last}" if head else last
+
+
+def summary(comparison: Comparison, problem: str) -> list[str]:
+    """A paragraph a metric: who leads, whom that beats, who cannot be told apart."""
+    return [_paragraph(comparison, problem, metric) for metric in comparison.metrics(problem)]
+
+
+def _paragraph(comparison: Comparison, problem: str, metric: str) -> str:
+    leader, *others = comparison.order(metric, problem)
+    figure = estimate(comparison.estimate(leader, metric, problem), metric)
+    best = {"accuracy": "highest", "steps": "fewest"}.get(metric, "lowest")
+    sentences = [f"{_subject(comparison, problem, metric)}: {leader} has the {best}, {figure}."]
+    verdicts = [comparison.verdict(leader, other, problem, metric=metric) for other in others]
+    failed = [v.b for v in verdicts if math.isnan(v.p_value)]
+    beaten = [v.b for v in verdicts if v.winner == leader]
+    same = [v for v in verdicts if v.winner is None and v.b not in failed]
+    if beaten:
+        sentences.append(f"It beats {_join(beaten)} (p < 0.05, paired, Holm over all pairs).")
+    if same:
+        nearest = sorted(same, key=lambda v: v.paired.seeds_needed)
+        needed = "; ".join(f"{v.b} {_count(v.paired.seeds_needed)}" for v in nearest)
+        every = "any of the others" if len(same) == len(others) > 1 else _join(v.b for v in nearest)
+        sentences.append(f"It cannot be told apart from {every}; seeds that would tell: {needed}.")
+    if failed:
+        sentences.append(f"{_join(failed)} failed on a seed and cannot be compared.")
+    return " ".join(sentences)
+
+
+def _count(needed: float) -> str:
+    return "∞" if math.isinf(needed) else f"≈ {needed:.0f}"
+
+
+def _subject(comparison: Comparison, problem: str, metric: str) -> str:
+    if metric != "steps":
+        return f"Test {metric.replace('_', ' ')}"
+    target = comparison.targets[problem]
+    sign = "≥" if target.direction == "max" else "≤"
+    threshold = number(target.threshold, target.metric)
+    return f"Steps to a validation {target.metric} {sign} {threshold} (median)"

@@ -1,0 +1,51 @@
+"""The commands and their exit codes: 0 done, 1 failed, 2 bad input, 130 stopped."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from jaxnn.cli import bench, doctor, listing
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="jaxnn",
+    help="Train thousands of small networks in one program; say which optimizer is better.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _guarded(command: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        # A light import: errors knows nothing of jax.
+        from jaxnn.errors import BadInput
+
+        try:
+            command(*args, **kwargs)
+        except BadInput as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from None
+
+    return run
+
+
+app.command("bench")(_guarded(bench.bench))
+app.command("list")(_guarded(listing.list_tables))
+app.command("doctor")(_guarded(doctor.doctor))
+
+
+def main() -> None:
+    """The entry point."""
+    try:
+        app(standalone_mode=False)
+    except KeyboardInterrupt:
+        typer.echo("stopped", err=True)
+        sys.exit(130)

@@ -1,0 +1,128 @@
+"""`jaxnn bench`: compare optimizers, with an interval around every figure."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from jaxnn.bench import Comparison
+
+__all__ = ["DEFAULT_OPTIMIZERS", "bench"]
+
+DEFAULT_OPTIMIZERS = "sgd,momentum,nesterov,adagrad,rmsprop,adadelta,adam,adamw"
+
+
+def bench(
+    optimizers: Annotated[
+        str, typer.Option(help="Contestants, by name, with commas between.")
+    ] = DEFAULT_OPTIMIZERS,
+    problem: Annotated[
+        str, typer.Option(help="A name of `jaxnn list problems`, or module:attribute of your own.")
+    ] = "digits",
+    steps: Annotated[int | None, typer.Option(help="Updates of a trial [default: 500].")] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="Tuning trials for each optimizer [default: 16].")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Fresh seeds for the figures, 2 or more [default: 10].")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides everything random, in [0, 4294967296).")] = 0,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Hold a number fixed: adam.b1=0.8. May be repeated."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the results [default: jaxnn-results/bench-TIME]."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A first look: 8 trials, 5 seeds, 200 steps.")
+    ] = False,
+) -> None:
+    """Compare optimizers: each is tuned with the same budget, then run on fresh seeds.
+
+    Ends with a table, a verdict in words, and a folder of data, a report and pictures.
+    """
+    from rich.console import Console
+
+    from jaxnn.cli.devices import use_all_cores
+
+    use_all_cores()
+    from jaxnn.bench import QUICK, Protocol, report, run
+    from jaxnn.cli.load import load_problem
+    from jaxnn.cli.progress import ContestProgress
+
+    chosen = {"num_steps": steps, "tuning_trials": trials, "evaluation_seeds": seeds, "seed": seed}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    base = dataclasses.asdict(QUICK if quick else Protocol())
+    base["record_every"] = min(base["record_every"], max(chosen.get("num_steps", 500), 1))
+    protocol = Protocol(**{**base, **chosen})
+    names = [name.strip() for name in optimizers.split(",") if name.strip()]
+    fixed = parse_fixed(set_ or [])
+    the_problem = load_problem(problem)
+    stamp = datetime.datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    folder = report.prepare(out or Path("jaxnn-results") / f"bench-{stamp}")
+
+    console = Console()
+    console.print(
+        f"[bold]{the_problem.name}[/bold]: {len(names)} optimizers × ({protocol.tuning_trials} "
+        f"tuning trials × {protocol.tuning_seeds} seeds + {protocol.evaluation_seeds} fresh seeds)"
+        f" × {protocol.num_steps} steps",
+        highlight=False,
+    )
+    with ContestProgress(console, names) as progress:
+        comparison = run(names, the_problem, protocol, fixed=fixed, progress=progress)
+    show(console, comparison)
+    report.save(comparison, folder)
+    console.print(f"Results: {folder}", soft_wrap=True, highlight=False)
+
+
+def parse_fixed(assignments: list[str]) -> dict[str, dict[str, float]]:
+    """`adam.b1=0.8` as {"adam": {"b1": 0.8}}. Raises ValueError for anything else."""
+    from jaxnn.errors import bad_value
+
+    fixed: dict[str, dict[str, float]] = {}
+    for text in assignments:
+        target, _, value = text.partition("=")
+        name, _, field = target.strip().partition(".")
+        try:
+            fixed.setdefault(name, {})[field] = float(value)
+        except ValueError:
+            field = ""
+        if not field:
+            fix = "For example adam.b1=0.8."
+            raise bad_value("bench", "set", "optimizer.number=value", repr(text), fix)
+    return fixed
+
+
+def show(console: Console, comparison: Comparison) -> None:
+    """The table and the verdict of every problem."""
+    from jaxnn.bench import report
+
+    for problem in comparison.problems:
+        console.print(_grid(report.headings(comparison, problem), report.rows(comparison, problem)))
+        console.print(f"[dim]{report.NOTE}[/dim]\n", highlight=False)
+        console.print(_grid(["", "best setting"], report.settings(comparison, problem)))
+        console.print()
+        for paragraph in comparison.summary(problem):
+            console.print(f"• {paragraph}", highlight=False)
+        console.print()
+
+
+def _grid(heads: list[str], body: list[list[str]]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in body:
+        table.add_row(*row)
+    return table

@@ -1,0 +1,154 @@
+"""Pictures of many runs: learning curves with bands, and what a number does to a metric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from jaxnn.errors import bad_value
+from jaxnn.plots import style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["learning_curves", "sensitivity"]
+
+
+@style.picture
+def learning_curves(
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    xlabel: str = "step",
+    ylabel: str = "loss",
+    title: str = "",
+    log: bool = True,
+) -> Figure:
+    """A line a name with a 95 % band over its runs, labelled at its end.
+
+    curves: name → (steps [T], values [runs, T]). Steps at which no run has a value are left out; a
+    line is the mean over runs, its band Student's interval (on a log axis, that of the logarithm
+    and so the geometric mean). A run that failed drops out of its line where it fails. Raises
+    ValueError where shapes do not match.
+    """
+    figure = style.figure(7.2, 4.4)
+    axes = figure.subplots()
+    lines = {name: _band(name, *curve, log=log) for name, curve in curves.items()}
+    log = log and all(np.all(centre > 0) for _, centre, _, _ in lines.values())
+    ends = []
+    for index, (name, (steps, centre, low, high)) in enumerate(lines.items()):
+        look = style.series(index)
+        spacing = max(len(steps) // 8, 1)
+        axes.fill_between(steps, low, high, color=look["color"], alpha=0.15, linewidth=0)
+        axes.plot(steps, centre, label=name, markevery=(index % spacing, spacing), **look)
+        ends.append(float(centre[-1]) if len(centre) else np.nan)
+    if log:
+        axes.set_yscale("log")
+    axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    axes.grid(True, axis="y")
+    axes.margins(x=0)
+    figure.draw_without_rendering()
+    style.label_ends(axes, list(lines), ends, [style.series(i)["color"] for i in range(len(lines))])
+    return figure
+
+
+def _band(
+    name: str, steps: ArrayLike, values: ArrayLike, *, log: bool
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    x, y = np.asarray(steps), np.atleast_2d(np.asarray(values, np.float64))
+    if x.shape != y.shape[1:]:
+        constraint = f"of shape [runs, {len(x)}]"
+        raise bad_value("learning_curves", name, constraint, y.shape, "Match steps and values.")
+    seen = np.isfinite(y).any(axis=0)
+    x, y = x[seen], np.where(np.isfinite(y), y, np.nan)[:, seen]
+    use_log = log and bool(np.all(y[np.isfinite(y)] > 0))
+    centre, low, high = _student(np.log(y) if use_log else y)
+    return (x, np.exp(centre), np.exp(low), np.exp(high)) if use_log else (x, centre, low, high)
+
+
+def _student(y: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Mean over axis 0 and Student's 95 % interval, NaN left out; no band for a single value."""
+    from scipy.stats import t
+
+    count = np.isfinite(y).sum(axis=0)
+    mean = np.nansum(y, axis=0) / np.maximum(count, 1)
+    squares = np.nansum((y - mean) ** 2, axis=0)
+    deviation = np.sqrt(squares / np.maximum(count - 1, 1))
+    quantile = np.where(count > 1, t.ppf(0.975, np.maximum(count - 1, 1)), 0.0)
+    half = quantile * deviation / np.sqrt(np.maximum(count, 1))
+    return mean, mean - half, mean + half
+
+
+@style.picture
+def sensitivity(
+    points: Mapping[str, tuple[ArrayLike, ArrayLike, float | None]],
+    *,
+    xlabel: str = "learning rate",
+    ylabel: str = "loss",
+    title: str = "",
+) -> Figure:
+    """A panel a name: the metric at every value tried of one number, with 95 % intervals over runs.
+
+    points: name → (value of the number for each run, metric of each run, the value chosen or None).
+    Runs with the same value are one point. A value at which a run failed stands as a cross at the
+    top. Both axes are logarithmic where everything is positive.
+    """
+    columns = min(4, max(len(points), 1))
+    rows = -(-max(len(points), 1) // columns)
+    figure = style.figure(2.6 * columns + 0.6, 2.3 * rows + 0.7)
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    everything = [np.asarray(metric, np.float64) for _, metric, _ in points.values()]
+    finite = np.concatenate([m[np.isfinite(m)] for m in everything]) if everything else np.ones(1)
+    log = bool(len(finite)) and bool(np.all(finite > 0))
+    top = float(finite.max()) if len(finite) else 1.0
+    for index, (axes, (name, runs)) in enumerate(zip(grid.flat, points.items(), strict=False)):
+        _panel(axes, *runs, look=style.series(index), log=log, top=top)
+        axes.set_title(name, fontsize=10)
+    for axes in grid.flat[len(points) :]:
+        axes.set_visible(False)
+    figure.supxlabel(xlabel, fontsize=10)
+    figure.supylabel(f"{ylabel}, 95 % intervals", fontsize=10)
+    figure.suptitle(title, fontsize=11, fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+def _panel(
+    axes: Any,
+    numbers: ArrayLike,
+    metric: ArrayLike,
+    chosen: float | None,
+    *,
+    look: dict[str, Any],
+    log: bool,
+    top: float,
+) -> None:
+    x, y = np.asarray(numbers, np.float64), np.asarray(metric, np.float64)
+    values = np.unique(x)
+    logs = log and bool(np.all(values > 0))
+    for value in values:
+        runs = y[x == value]
+        if not np.all(np.isfinite(runs)):
+            axes.plot(value, top, "x", color=style.INK, markersize=6)
+            continue
+        centre, low, high = _student(np.log(runs)[:, None] if log else runs[:, None])
+        ends = [float(e[0]) for e in (centre, low, high)]
+        centre_, low_, high_ = np.exp(ends) if log else ends
+        axes.plot([value, value], [low_, high_], color=look["color"], linewidth=1.2)
+        here = chosen is not None and np.isclose(value, chosen, rtol=1e-6)
+        face = look["color"] if here else "white"
+        size = 8 if here else 4.5
+        axes.plot(
+            value,
+            centre_,
+            look["marker"],
+            color=look["color"],
+            markerfacecolor=face,
+            markersize=size,
+        )
+    if logs:
+        axes.set_xscale("log")
+    if log:
+        axes.set_yscale("log")
+    axes.grid(True)
