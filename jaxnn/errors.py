@@ -54,9 +54,16 @@ def unknown_name(where: str, name: str, got: Any, options: Iterable[str]) -> Bad
     "optimizers.get: `name` must be one of adam, sgd; got 'adm'. Did you mean 'adam'?"
     """
     known = sorted(options)
-    near = difflib.get_close_matches(str(got).lower(), known, n=1, cutoff=0.5)
-    fix = f"Did you mean {near[0]!r}?" if near else ""
+    near = _nearest(str(got).lower(), known)
+    fix = f"Did you mean {near!r}?" if near else ""
     return bad_value(where, name, f"one of {', '.join(known)}", repr(got), fix)
+
+
+def _nearest(text: str, known: list[str]) -> str | None:
+    close = difflib.get_close_matches(text, known, n=1, cutoff=0.5)
+    initials = [n for n in known if "".join(word[:1] for word in n.split("_")) == text]  # lr, wd
+    parts = [n for n in known if len(text) > 2 and text in n]
+    return next(iter(close + initials + parts), None)
 
 
 def check_integer(where: str, name: str, got: Any, *, low: int, high: int | None = None) -> int:
@@ -66,8 +73,9 @@ def check_integer(where: str, name: str, got: Any, *, low: int, high: int | None
     value = int(got.__index__())
     if value < low or (high is not None and value > high):
         constraint = f">= {low}" if high is None else f"in [{low}, {high}]"
-        raise bad_value(where, name, constraint, value, f"Did you mean {min(max(value, low), high or value)}?"
-                        if high is not None else f"Pass {low} or more.")
+        nearest = low if value < low else high
+        fix = f"Pass {low} or more." if high is None else f"Did you mean {nearest}?"
+        raise bad_value(where, name, constraint, value, fix)
     return value
 
 

@@ -19,7 +19,7 @@ from jaxnn.training import stages
 __all__ = ["Outcome", "Progress", "contest", "steps_to_target"]
 
 Progress = Callable[[str, int, int], None]
-"""Called with the phase ("compiling", "tuning", "evaluating"), blocks done and blocks in all."""
+"""Called with the phase ("compiling", "tuning", "evaluating"), segments done and in all."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,22 +30,22 @@ def headings(comparison: Comparison, problem: str | None = None) -> list[str]:
     """The heads of `rows`."""
     names = {"steps": "steps to target"}
     figures = [names.get(m, f"test {m.replace('_', ' ')}") for m in comparison.metrics(problem)]
-    return ["optimizer", *figures, "µs/step", "failed"]
+    failed = ["failed"] if any(o.num_failed for o in comparison.on(problem)) else []
+    return ["optimizer", *figures, "µs/step", *failed]
 
 
 def rows(comparison: Comparison, problem: str | None = None) -> list[list[str]]:
     """The table of one problem as text, best test loss first: figures with 95 % intervals."""
     by_name = {o.optimizer: o for o in comparison.on(problem)}
     metrics = comparison.metrics(problem)
-    return [
-        [
-            name,
-            *(words.estimate(comparison.estimate(name, m, problem), m) for m in metrics),
-            f"{by_name[name].microseconds:.2g}",
-            f"{by_name[name].num_failed}/{len(by_name[name].values('loss'))}",
-        ]
-        for name in comparison.order("loss", problem)
-    ]
+    some_failed = "failed" in headings(comparison, problem)
+    body = []
+    for name in comparison.order("loss", problem):
+        outcome = by_name[name]
+        figures = (words.estimate(comparison.estimate(name, m, problem), m) for m in metrics)
+        failed = f"{outcome.num_failed} of {len(outcome.values('loss'))}"
+        body.append([name, *figures, f"{outcome.microseconds:.0f}", *[failed] * some_failed])
+    return body
 
 
 def settings(comparison: Comparison, problem: str | None = None) -> list[list[str]]:
@@ -113,8 +113,7 @@ def save(comparison: Comparison, folder: Path) -> Path:
 
 NOTE = (
     "Brackets: 95 % intervals over the evaluation seeds (Student's for means, order statistics for "
-    "the median of steps). µs/step: of one network, contestants side by side. failed: of the "
-    "evaluation runs."
+    "the median of steps). µs/step: of one network, contestants side by side."
 )
 
 

@@ -18,7 +18,7 @@ from jaxnn.optimizers import check, resolve
 from jaxnn.optimizers.base import name_of
 from jaxnn.problems import resolve as resolve_problem
 
-__all__ = ["run"]
+__all__ = ["contestants", "run"]
 
 
 class _StoppedError(Exception):
@@ -42,17 +42,8 @@ def run(
     input before anything compiles; Ctrl-C stops after the blocks that are running.
     """
     protocol = protocol or Protocol()
-    rules = [resolve(o) for o in optimizers]
-    names = [name_of(rule) for rule in rules]
-    if not rules or len(set(names)) != len(names):
-        fix = "Name each contestant once."
-        raise bad_value("bench.run", "optimizers", "different and at least one", names, fix)
     held = dict(fixed or {})
-    for name in held:
-        if name not in names:
-            raise unknown_name("bench.run", "fixed", name, names)
-    for rule, name in zip(rules, names, strict=True):
-        check(rule, held.get(name, {}))
+    rules = contestants(optimizers, held)
     several = problems if isinstance(problems, list | tuple) else [problems]
     built = [resolve_problem(p) for p in several]
     jobs = [(rule, problem) for problem in built for rule in rules]
@@ -88,3 +79,23 @@ def run(
             pool.shutdown(cancel_futures=True)
             raise
     return Comparison(protocol, tuple(outcomes), {p.name: p.target for p in built})
+
+
+def contestants(
+    optimizers: Sequence[Any], fixed: Mapping[str, Mapping[str, float]] | None = None
+) -> list[Any]:
+    """The rules that would take part, with their fixed numbers found valid.
+
+    Raises ValueError for an unknown or repeated name, and for a number outside its range.
+    """
+    rules = [resolve(optimizer) for optimizer in optimizers]
+    names = [name_of(rule) for rule in rules]
+    if not rules or len(set(names)) != len(names):
+        fix = "Name each contestant once."
+        raise bad_value("bench.run", "optimizers", "different and at least one", names, fix)
+    for name in fixed or {}:
+        if name not in names:
+            raise unknown_name("bench.run", "fixed", name, names)
+    for rule, name in zip(rules, names, strict=True):
+        check(rule, (fixed or {}).get(name, {}))
+    return rules

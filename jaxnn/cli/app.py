@@ -33,6 +33,9 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
         except BadInput as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            typer.echo("stopped: nothing was saved", err=True)
+            raise typer.Exit(130) from None
 
     return run
 
@@ -45,7 +48,6 @@ app.command("doctor")(_guarded(doctor.doctor))
 def main() -> None:
     """The entry point."""
     try:
-        app(standalone_mode=False)
-    except KeyboardInterrupt:
-        typer.echo("stopped", err=True)
+        app()
+    except KeyboardInterrupt:  # outside a command
         sys.exit(130)

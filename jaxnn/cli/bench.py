@@ -27,12 +27,14 @@ def bench(
     problem: Annotated[
         str, typer.Option(help="A name of `jaxnn list problems`, or module:attribute of your own.")
     ] = "digits",
-    steps: Annotated[int | None, typer.Option(help="Updates of a trial [default: 500].")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Updates of a trial.", show_default="500")
+    ] = None,
     trials: Annotated[
-        int | None, typer.Option(help="Tuning trials for each optimizer [default: 16].")
+        int | None, typer.Option(help="Tuning trials for each optimizer.", show_default="16")
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(help="Fresh seeds for the figures, 2 or more [default: 10].")
+        int | None, typer.Option(help="Fresh seeds for the figures, 2 or more.", show_default="10")
     ] = None,
     seed: Annotated[int, typer.Option(help="Decides everything random, in [0, 4294967296).")] = 0,
     set_: Annotated[
@@ -41,7 +43,7 @@ def bench(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the results [default: jaxnn-results/bench-TIME]."),
+        typer.Option(help="Folder for the results.", show_default="jaxnn-results/bench-TIME"),
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="A first look: 8 trials, 5 seeds, 200 steps.")
@@ -57,6 +59,7 @@ def bench(
 
     use_all_cores()
     from jaxnn.bench import QUICK, Protocol, report, run
+    from jaxnn.bench.run import contestants
     from jaxnn.cli.load import load_problem
     from jaxnn.cli.progress import ContestProgress
 
@@ -67,6 +70,7 @@ def bench(
     protocol = Protocol(**{**base, **chosen})
     names = [name.strip() for name in optimizers.split(",") if name.strip()]
     fixed = parse_fixed(set_ or [])
+    contestants(names, fixed)
     the_problem = load_problem(problem)
     stamp = datetime.datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     folder = report.prepare(out or Path("jaxnn-results") / f"bench-{stamp}")

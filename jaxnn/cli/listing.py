@@ -29,6 +29,8 @@ def list_tables(
     for title, entries in every.items():
         if table in (None, title):
             grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
+            grid.add_column(no_wrap=True)
+            grid.add_column()
             for name, entry in entries.items():
                 grid.add_row(name, _first_line(entry))
             console.print(f"[bold]{title}[/bold]", highlight=False)

@@ -42,7 +42,7 @@ class ContestProgress:
         self._progress.stop()
 
     def __call__(self, optimizer: str, problem: str, phase: str, done: int, total: int) -> None:
-        """Phase "compiling", "tuning" or "evaluating", with blocks done and in all."""
+        """Phase "compiling", "tuning" or "evaluating", with segments done and in all."""
         del problem
         start, share = _SHARE[phase]
         task = self._tasks[optimizer]
@@ -51,7 +51,6 @@ class ContestProgress:
                 self._progress.start_task(task)
             completed = start + share * done / total
             ended = completed >= 100
-            what = "done" if ended else phase if phase == "compiling" else f"{phase} {done}/{total}"
-            self._progress.update(task, completed=completed, description=what)
+            self._progress.update(task, completed=completed, description="done" if ended else phase)
             if ended:
                 self._progress.stop_task(task)

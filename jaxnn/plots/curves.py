@@ -12,6 +12,7 @@ from jaxnn.errors import bad_value
 from jaxnn.plots import style
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["learning_curves", "sensitivity"]
@@ -26,31 +27,47 @@ def learning_curves(
     title: str = "",
     log: bool = True,
 ) -> Figure:
-    """A line a name with a 95 % band over its runs, labelled at its end.
+    """A panel a name: its mean with a 95 % band over its runs, before those of all others in grey.
 
     curves: name → (steps [T], values [runs, T]). Steps at which no run has a value are left out; a
-    line is the mean over runs, its band Student's interval (on a log axis, that of the logarithm
-    and so the geometric mean). A run that failed drops out of its line where it fails. Raises
-    ValueError where shapes do not match.
+    line is the mean over runs, its band Student's interval (on a log axis, those of the logarithm,
+    so the geometric mean). A run that failed drops out of its line where it fails.
+    Raises ValueError where shapes do not match.
     """
-    figure = style.figure(7.2, 4.4)
-    axes = figure.subplots()
     lines = {name: _band(name, *curve, log=log) for name, curve in curves.items()}
     log = log and all(np.all(centre > 0) for _, centre, _, _ in lines.values())
-    ends = []
-    for index, (name, (steps, centre, low, high)) in enumerate(lines.items()):
-        look = style.series(index)
-        spacing = max(len(steps) // 8, 1)
-        axes.fill_between(steps, low, high, color=look["color"], alpha=0.15, linewidth=0)
-        axes.plot(steps, centre, label=name, markevery=(index % spacing, spacing), **look)
-        ends.append(float(centre[-1]) if len(centre) else np.nan)
-    if log:
-        axes.set_yscale("log")
-    axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
-    axes.grid(True, axis="y")
-    axes.margins(x=0)
-    figure.draw_without_rendering()
-    style.label_ends(axes, list(lines), ends, [style.series(i)["color"] for i in range(len(lines))])
+    figure, panels = _panels(len(lines), sharex=True)
+    for index, (axes, (name, (steps, centre, low, high))) in enumerate(
+        zip(panels, lines.items(), strict=True)
+    ):
+        for other in lines.values():
+            axes.plot(other[0], other[1], color="#BBBBBB", linewidth=0.8)
+        look = style.series(index) | {"linestyle": "-"}
+        axes.fill_between(steps, low, high, color=look["color"], alpha=0.3, linewidth=0)
+        axes.plot(steps, centre, markevery=max(len(steps) // 6, 1), markersize=5, **look)
+        if log:
+            axes.set_yscale("log")
+        axes.set_title(name, fontsize=10)
+        axes.grid(True, axis="y")
+        axes.margins(x=0)
+    return _titled(figure, title, xlabel, f"{ylabel}, 95 % band")
+
+
+def _panels(number: int, *, sharex: bool = False) -> tuple[Figure, list[Axes]]:
+    """A figure of `number` panels with a common vertical axis, at most four a row."""
+    columns = min(4, max(number, 1))
+    rows = -(-max(number, 1) // columns)
+    figure = style.figure(2.6 * columns + 0.6, 2.3 * rows + 0.7)
+    grid = figure.subplots(rows, columns, sharex=sharex, sharey=True, squeeze=False)
+    for axes in grid.flat[number:]:
+        axes.set_visible(False)
+    return figure, list(grid.flat[:number])
+
+
+def _titled(figure: Figure, title: str, xlabel: str, ylabel: str) -> Figure:
+    figure.supxlabel(xlabel, fontsize=10)
+    figure.supylabel(ylabel, fontsize=10)
+    figure.suptitle(title, fontsize=11, fontweight="bold", x=0.01, ha="left")
     return figure
 
 
@@ -95,23 +112,15 @@ def sensitivity(
     Runs with the same value are one point. A value at which a run failed stands as a cross at the
     top. Both axes are logarithmic where everything is positive.
     """
-    columns = min(4, max(len(points), 1))
-    rows = -(-max(len(points), 1) // columns)
-    figure = style.figure(2.6 * columns + 0.6, 2.3 * rows + 0.7)
-    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
     everything = [np.asarray(metric, np.float64) for _, metric, _ in points.values()]
     finite = np.concatenate([m[np.isfinite(m)] for m in everything]) if everything else np.ones(1)
     log = bool(len(finite)) and bool(np.all(finite > 0))
     top = float(finite.max()) if len(finite) else 1.0
-    for index, (axes, (name, runs)) in enumerate(zip(grid.flat, points.items(), strict=False)):
+    figure, panels = _panels(len(points))
+    for index, (axes, (name, runs)) in enumerate(zip(panels, points.items(), strict=True)):
         _panel(axes, *runs, look=style.series(index), log=log, top=top)
         axes.set_title(name, fontsize=10)
-    for axes in grid.flat[len(points) :]:
-        axes.set_visible(False)
-    figure.supxlabel(xlabel, fontsize=10)
-    figure.supylabel(f"{ylabel}, 95 % intervals", fontsize=10)
-    figure.suptitle(title, fontsize=11, fontweight="bold", x=0.01, ha="left")
-    return figure
+    return _titled(figure, title, xlabel, f"{ylabel}, 95 % intervals")
 
 
 def _panel(

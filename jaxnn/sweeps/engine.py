@@ -60,6 +60,11 @@ class Engine:
         self._data = jax.device_put(staged.data)
         self._compiled: dict[Any, Any] = {}
 
+    @property
+    def num_segments(self) -> int:
+        """How often the host looks in a block."""
+        return self.staged.num_steps // self.length
+
     def compile(self, *measures: Callable[..., Any]) -> None:
         """Compile what every block runs, and other measures than the trial's own; once each."""
         number = jnp.result_type(float)
@@ -90,7 +95,7 @@ class Engine:
         measure: Callable[..., Any] | None = None,
         on_segment: Callable[[int], None] | None = None,
     ) -> BlockResult:
-        """Run one block; `on_segment(steps done)` is called between segments and may raise."""
+        """Run one block; `on_segment(segments done)` is called after each and may raise."""
         measure = measure or self.staged.measure
         self.compile(measure)
         started = time.perf_counter()
@@ -103,7 +108,9 @@ class Engine:
             state, scalars = self._compiled["segment"](state, hyper, step, self._data)
             curves.append(jax.device_get(scalars))
             if on_segment:
-                on_segment(first + self.length)
+                on_segment(len(curves))
+        if on_segment and not curves:
+            on_segment(1)
         metrics = jax.device_get(self._compiled[measure](state, hyper, self._data))
         self.run_seconds += time.perf_counter() - started
         joined = {k: np.concatenate([c[k] for c in curves]) for k in curves[0]} if curves else {}

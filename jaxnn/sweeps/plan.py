@@ -98,6 +98,8 @@ class Plan:
     def __post_init__(self) -> None:
         check_integer("sweeps", "num_seeds", self.num_seeds, low=1)
         check_seed("sweeps", self.seed)
+        for lanes in self.width:
+            check_integer("sweeps", "width", lanes, low=1)
         lengths = {len(column) for column in self.settings.values()}
         if len(lengths) > 1:
             raise bad_value("sweeps", "settings", "columns of one length", sorted(lengths))

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jaxnn.errors import bad_type
-from jaxnn.sweeps.engine import Engine
-from jaxnn.sweeps.plan import TUNING, Plan, Width, default_width, propose
+from jaxnn.sweeps.engine import BlockResult, Engine
+from jaxnn.sweeps.plan import TUNING, Block, Plan, Width, default_width, propose
 from jaxnn.sweeps.results import Results, collect
 from jaxnn.typing import Array, Staged
 
@@ -32,7 +32,7 @@ def run(
     seed: in [0, 2³²); decides the settings and the keys of the replicates.
     width: (replicates, settings) a block; by default about 64 lanes. Results are bit-equal for the
     same width only.
-    progress: called with the blocks done and all of them.
+    progress: called with the segments done and all of them; may raise to stop.
     Raises ValueError and TypeError for bad input before anything compiles.
 
     >>> import jax.numpy as jnp
@@ -57,12 +57,19 @@ def execute(
     measure: Callable[..., Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Results:
-    """Run all blocks of a plan on a compiled engine."""
-    done = []
-    for number, block in enumerate(plan.blocks(), start=1):
-        done.append((block, engine.run(plan, block, measure=measure)))
-        if progress:
-            progress(number, plan.num_blocks)
+    """Run all blocks of a plan on a compiled engine.
+
+    progress: called after every segment with the segments done and all of them; may raise to stop.
+    """
+    segments = max(engine.num_segments, 1)
+    done: list[tuple[Block, BlockResult]] = []
+    for number, block in enumerate(plan.blocks()):
+
+        def tell(segment: int, before: int = number * segments) -> None:
+            if progress:
+                progress(before + segment, plan.num_blocks * segments)
+
+        done.append((block, engine.run(plan, block, measure=measure, on_segment=tell)))
     return collect(plan, done)
 
 

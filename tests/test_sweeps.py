@@ -1,0 +1,224 @@
+"""Sweeps: settings × replicates in one program, whatever the blocks; keys by identity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxnn import problems, sweeps, training
+from jaxnn.models import MLP
+from jaxnn.optimizers import adam
+from jaxnn.space import log_uniform, one_minus, uniform
+from jaxnn.sweeps import EVALUATION, TUNING, Engine, Plan, Shared, Staged, Width
+
+SPACE = {"x": uniform(-1.0, 1.0), "y": log_uniform(1e-3, 1e1)}
+
+
+def walk_init(key: Any, hyper: Any, data: Any) -> Any:
+    return {"at": jnp.asarray(data) + hyper["x"], "key": Shared(key)}
+
+
+def walk(state: Any, hyper: Any, step: Any, data: Any) -> Any:
+    del data
+    noise = jax.random.normal(jax.random.fold_in(state["key"].value, step))
+    at = state["at"] + hyper["y"] * noise
+    return {"at": at, "key": state["key"]}, {"at": at, "step": step.astype(jnp.float32)}
+
+
+def where(state: Any, hyper: Any, data: Any) -> Any:
+    del hyper, data
+    return {"at": state["at"], "square": state["at"] ** 2}
+
+
+WALK = Staged(walk_init, walk, where, 8, 2.0)
+
+
+def by_hand(setting: dict[str, float], replicate: int, seed: int, purpose: int) -> list[float]:
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), purpose), replicate)
+    at, path = np.float32(2.0) + np.float32(setting["x"]), []
+    for step in range(8):
+        noise = float(jax.random.normal(jax.random.fold_in(key, step)))
+        at = at + np.float32(setting["y"]) * np.float32(noise)
+        path.append(float(at))
+    return path
+
+
+def test_a_row_is_its_setting_and_replicate_by_hand() -> None:
+    results = sweeps.run(WALK, SPACE, num_trials=5, num_seeds=3, seed=4, width=(2, 2))
+    table = results.table()
+    assert list(table["setting"]) == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]
+    assert list(table["replicate"]) == [0, 1, 2] * 5
+    for row in (0, 7, 14):
+        setting = {name: table[name][row] for name in ("x", "y")}
+        path = by_hand(setting, int(table["replicate"][row]), 4, TUNING)
+        np.testing.assert_allclose(results.curves["at"][row], path, rtol=2e-5, atol=1e-6)
+        np.testing.assert_allclose(table["at"][row], path[-1], rtol=2e-5, atol=1e-6)
+    np.testing.assert_array_equal(results.curves["step"][3], np.arange(8))
+    assert np.all(results.status == 0)
+
+
+def test_the_same_width_is_bit_equal_however_the_rows_fall_into_blocks() -> None:
+    settings = sweeps.propose(SPACE, 6, 0)
+    width = Width(2, 4)
+
+    def table(chosen: list[int], num_seeds: int) -> dict[tuple[float, int], float]:
+        columns = {name: column[chosen] for name, column in settings.items()}
+        plan = Plan(columns, num_seeds, 0, TUNING, width)
+        rows = sweeps.execute(Engine(WALK, tuple(columns), width), plan).table()
+        return {
+            (x, r): at for x, r, at in zip(rows["x"], rows["replicate"], rows["at"], strict=True)
+        }
+
+    whole, part = table([0, 1, 2, 3, 4, 5], 5), table([5, 2, 3], 2)
+    assert part == {row: whole[row] for row in part}
+
+
+def test_tuning_and_evaluation_never_share_a_key() -> None:
+    def keys(purpose: int) -> set[tuple[int, ...]]:
+        plan = Plan({}, 50, 0, purpose, Width(50, 1))
+        data = jax.random.key_data(plan.keys(next(plan.blocks())))
+        return {tuple(map(int, row)) for row in data}
+
+    tuning, evaluation = keys(TUNING), keys(EVALUATION)
+    assert len(tuning) == len(evaluation) == 50
+    assert not tuning & evaluation
+
+
+def test_the_first_points_stay_when_more_are_asked_for() -> None:
+    few, many = sweeps.propose(SPACE, 5, 3), sweeps.propose(SPACE, 40, 3)
+    for name in SPACE:
+        np.testing.assert_array_equal(few[name], many[name][:5])
+        assert not np.array_equal(many[name], sweeps.propose(SPACE, 40, 4)[name])
+
+
+def test_points_fill_their_space_evenly_and_constants_stay() -> None:
+    space = {"a": uniform(2.0, 3.0), "b": one_minus(log_uniform(1e-3, 1e-1)), "c": 0.5}
+    columns = sweeps.propose(space, 64, 0)
+    assert np.all(columns["c"] == 0.5)
+    assert np.all((columns["b"] >= 0.9) & (columns["b"] <= 0.999))
+    eighths = np.floor((columns["a"] - 2.0) * 8).astype(int)
+    assert list(np.bincount(eighths)) == [8] * 8
+    decades = np.log10(1 - columns["b"])
+    assert list(np.histogram(decades, bins=8, range=(-3, -1))[0]) == [8] * 8
+
+
+def test_a_mark_of_sharing_on_what_a_setting_decides_is_an_error() -> None:
+    def init(key: Any, hyper: Any, data: Any) -> Any:
+        del key, data
+        return Shared(hyper["x"])
+
+    staged = Staged(init, lambda s, h, t, d: (s, {}), lambda s, h, d: {"x": s.value}, 1)
+    with pytest.raises(ValueError, match="out_axes"):
+        sweeps.run(staged, SPACE, num_trials=4)
+
+
+def test_a_sweep_of_training_is_each_run_alone() -> None:
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    problem = problems.classification(x, np.argmax(x, axis=1), model=MLP((3, 6, 3)))
+    staged = training.stages(problem, adam, num_steps=10, batch_size=8, record_every=5)
+    space = {"learning_rate": log_uniform(1e-3, 1e-1), "b1": 0.8}
+    results = sweeps.run(staged, space, num_trials=3, num_seeds=2, seed=1)
+    table = results.table()
+    for row in (0, 5):
+        key = jax.random.fold_in(jax.random.key(1), TUNING)
+        run = training.train(
+            problem,
+            adam,
+            {name: table[name][row] for name in space},
+            jax.random.fold_in(key, int(table["replicate"][row])),
+            num_steps=10,
+            batch_size=8,
+            record_every=5,
+        )
+        np.testing.assert_allclose(results.curves["loss"][row], run.history.loss, rtol=1e-4)
+        for name, values in run.history.validation.items():
+            np.testing.assert_allclose(table[name][row], values[-1], rtol=1e-4, atol=1e-6)
+
+
+def test_failures_rank_last() -> None:
+    def trial(key: Any, hyper: Any) -> Any:
+        del key
+        return {"loss": jnp.where(hyper["x"] > 0, jnp.nan, hyper["x"] ** 2)}
+
+    results = sweeps.run(trial, {"x": uniform(-1.0, 1.0)}, num_trials=16, num_seeds=2)
+    table = results.table()
+    np.testing.assert_array_equal(results.status == 1, table["x"] > 0)
+    ranked = results.ranking("loss")
+    x = table["x"][::2]
+    assert np.all(x[ranked[:8]] < 0)
+    assert np.all(x[ranked[8:]] > 0)
+    assert results.best("loss") == {"x": max(x[x < 0])}
+    assert results.best("loss", mode="max") == {"x": min(x)}
+
+
+def test_progress_counts_segments_and_may_stop_the_sweep() -> None:
+    seen: list[tuple[int, int]] = []
+    sweeps.run(
+        WALK, SPACE, num_trials=5, width=(1, 2), progress=lambda done, of: seen.append((done, of))
+    )
+    # Three blocks of eight segments of one step.
+    assert seen == [(k, 24) for k in range(1, 25)]
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweeps.run(WALK, SPACE, num_trials=5, width=(1, 2), progress=stop)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (
+            {"num_trials": 0},
+            ValueError,
+            "sweeps: `num_trials` must be >= 1; got 0. Pass 1 or more.",
+        ),
+        (
+            {"seed": -1},
+            ValueError,
+            "sweeps: `seed` must be in [0, 4294967296); got -1. Did you mean 4294967295?",
+        ),
+        (
+            {"seed": 2**32},
+            ValueError,
+            "sweeps: `seed` must be in [0, 4294967296); got 4294967296. Did you mean 0?",
+        ),
+        (
+            {"space": {"x": "small"}},
+            TypeError,
+            "sweeps: `x` must be a distribution or a number; got 'small'. "
+            "Use log_uniform, uniform or a constant.",
+        ),
+        (
+            {"trial": 3},
+            TypeError,
+            "sweeps.run: `trial` must be callable; got 3. "
+            "Pass f(key, hyper) -> metrics or a Staged.",
+        ),
+        (
+            {"width": (0, 4)},
+            ValueError,
+            "sweeps: `width` must be >= 1; got 0. Pass 1 or more.",
+        ),
+    ],
+)
+def test_bad_input(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
+    call = {"trial": WALK, "space": SPACE, "num_trials": 2} | arguments
+    with pytest.raises(error) as caught:
+        sweeps.run(**call)
+    assert str(caught.value) == message
+
+
+def test_an_unknown_metric_is_named() -> None:
+    results = sweeps.run(WALK, SPACE, num_trials=2)
+    with pytest.raises(ValueError, match="metric") as caught:
+        results.best("sqare")
+    assert str(caught.value) == (
+        "Results: `metric` must be one of at, replicate, setting, square, status, status_step, "
+        "x, y; got 'sqare'. Did you mean 'square'?"
+    )
