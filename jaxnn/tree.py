@@ -1,8 +1,9 @@
 """Arithmetic on pytrees, as update rules need it.
 
-`promote` brings gradients, state and numbers to one dtype of at least float32, `cast_like` takes the
-results back; in between a rule reads like its paper. Nothing here broadcasts between leaves: trees
-that differ in structure or shapes raise TypeError while tracing. None is a leaf that is not there.
+`promote` brings gradients, state and numbers to one dtype of at least float32, `cast_like` takes
+the results back; in between a rule reads like its paper. Nothing here broadcasts between leaves:
+trees that differ in structure or shapes raise TypeError while tracing. None is a leaf that is not
+there.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = [
     "all_finite",
     "cast",
     "cast_like",
+    "fields",
     "full_like",
     "get_field",
     "global_norm",
@@ -32,11 +34,12 @@ __all__ = [
     "replace_field",
     "select",
     "sqrt",
+    "with_fields",
     "zeros_like",
 ]
 
 
-def map(fn: Callable[..., Any], first: PyTree, *rest: PyTree) -> PyTree:  # noqa: A001
+def map(fn: Callable[..., Any], first: PyTree, *rest: PyTree) -> PyTree:
     """`fn` on corresponding leaves; None where the first tree has None.
 
     Raises TypeError where the trees differ in structure or in the shapes of their leaves.
@@ -71,7 +74,7 @@ def _is_inexact(leaf: Any) -> bool:
 
 
 def cast(tree: PyTree, dtype: DTypeLike) -> PyTree:
-    """Inexact leaves (Python floats too) as arrays of `dtype`; integers and booleans as they are."""
+    """Inexact leaves (Python floats too) as arrays of `dtype`; integers and booleans stay."""
     return jax.tree.map(lambda x: jnp.asarray(x, dtype) if _is_inexact(x) else x, tree)
 
 
@@ -83,14 +86,16 @@ def cast_like(tree: PyTree, like: PyTree) -> PyTree:
 def promote(grads: Params, state: PyTree, hyper: PyTree, *more: PyTree) -> tuple[Any, ...]:
     """All arguments in one dtype: the widest among `grads` and `state`, at least float32.
 
-    The numbers in `hyper` follow and never widen it. Integer leaves (counts) are left alone.
+    The numbers in `hyper` follow, integers of Python too, and never widen it. Integer leaves of the
+    others (counts) are left alone.
     """
     dtypes = [jnp.result_type(x) for x in jax.tree.leaves((grads, state)) if _is_inexact(x)]
     for dtype in dtypes:
         if jnp.issubdtype(dtype, jnp.complexfloating):
             raise bad_type("optimizers", "grads", "real", dtype, "Split complex parameters in two.")
     wide = _widest(dtypes)
-    return tuple(cast(tree, wide) for tree in (grads, state, hyper, *more))
+    hyper = jax.tree.map(lambda x: jnp.asarray(x, wide), hyper)
+    return cast(grads, wide), cast(state, wide), hyper, *(cast(tree, wide) for tree in more)
 
 
 def _widest(dtypes: list[Any]) -> Any:
@@ -110,18 +115,22 @@ def full_like(tree: PyTree, value: ArrayLike, *, min_dtype: DTypeLike | None = N
         dtype = jnp.result_type(x)
         if min_dtype is not None and jnp.finfo(dtype).bits < jnp.finfo(min_dtype).bits:
             dtype = jnp.dtype(min_dtype)
-        return jnp.broadcast_to(jnp.asarray(value).astype(dtype), jnp.shape(x))
+        # A copy even of a scalar: what a state is made of may be donated, `value` may not.
+        return jnp.broadcast_to(jnp.array(value, dtype), jnp.shape(x))
 
     return jax.tree.map(full, tree)
 
 
 def select(condition: Bool[ArrayLike, ""], yes: PyTree, no: PyTree) -> PyTree:
-    """`yes` where the scalar `condition` holds, else `no`; a select, so both must be computed."""
-    return jax.tree.map(lambda a, b: jax.lax.select(condition, a, b), yes, no)
+    """`yes` where the scalar `condition` holds, else `no`; a select, so both must be computed.
+
+    Raises TypeError where the two differ in structure, shapes or dtypes.
+    """
+    return map(lambda a, b: jax.lax.select(condition, a, b), yes, no)
 
 
 @jax.custom_jvp
-def sqrt(x: Float[Array, "..."]) -> Float[Array, "..."]:
+def sqrt(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """√x with derivative 0 at 0, so that gradients through training stay finite there.
 
     >>> float(jax.grad(sqrt)(0.0)), float(jax.grad(sqrt)(4.0))
@@ -140,7 +149,7 @@ def _sqrt_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Arr
 
 
 def global_norm(tree: PyTree) -> Float[Array, ""]:
-    """√Σx² over all leaves, in at least float32, scaled so that it overflows only if the norm does."""
+    """√Σx² over all leaves, in at least float32; overflows only where the norm itself does."""
     leaves = [x for x in jax.tree.leaves(tree) if _is_inexact(x)]
     wide = _widest([jnp.result_type(x) for x in leaves])
     leaves = [jnp.abs(jnp.asarray(x, wide)) for x in leaves]
@@ -168,15 +177,36 @@ def num_bytes(tree: PyTree) -> int:
     return sum(int(jnp.size(x)) * jnp.result_type(x).itemsize for x in jax.tree.leaves(tree))
 
 
+def fields(value: Any) -> dict[str, Any]:
+    """The parts of a NamedTuple, dict or tuple by name or position; {} of anything else."""
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, tuple):
+        names = getattr(value, "_fields", range(len(value)))
+        return {str(name): part for name, part in zip(names, value, strict=True)}
+    return {}
+
+
+def with_fields(value: Any, parts: dict[str, Any]) -> Any:
+    """The NamedTuple, dict or tuple `value` with new parts, all of them, in their order."""
+    if isinstance(value, dict):
+        return parts
+    return value._make(parts.values()) if hasattr(value, "_make") else tuple(parts.values())
+
+
 def get_field(value: Any, path: str) -> Any:
-    """The field of nested NamedTuples or dicts at a dotted path: `get_field(hyper, "inner.b1")`."""
+    """The part of nested NamedTuples, dicts or tuples at a dotted path.
+
+    >>> get_field({"inner": ({"b1": 0.9}, 2)}, "inner.0.b1")
+    0.9
+    """
     for name in path.split("."):
-        value = value[name] if isinstance(value, dict) else getattr(value, name)
+        value = fields(value)[name]
     return value
 
 
 def replace_field(value: Any, path: str, new: Any) -> Any:
-    """A copy of nested NamedTuples or dicts with the field at a dotted path replaced."""
+    """A copy of nested NamedTuples, dicts or tuples with the part at a dotted path replaced."""
     name, _, rest = path.partition(".")
     inner = replace_field(get_field(value, name), rest, new) if rest else new
-    return {**value, name: inner} if isinstance(value, dict) else value._replace(**{name: inner})
+    return with_fields(value, {**fields(value), name: inner})

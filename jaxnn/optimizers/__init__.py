@@ -1,17 +1,29 @@
 """Update rules by hand, one a file: pure functions of gradients, state and numbers."""
 
-from jaxnn.optimizers import adam, sgd
+from jaxnn.optimizers import adadelta, adagrad, adam, adamw, momentum, nesterov, rmsprop, sgd
 from jaxnn.optimizers.base import Optimizer, apply_updates, check, make_hyper
+from jaxnn.optimizers.bind import bind
+from jaxnn.optimizers.from_optax import from_optax
 from jaxnn.optimizers.table import OPTIMIZERS, get, resolve
+from jaxnn.optimizers.wrappers import scheduled
 
 __all__ = [
     "OPTIMIZERS",
     "Optimizer",
+    "adadelta",
+    "adagrad",
     "adam",
+    "adamw",
     "apply_updates",
+    "bind",
     "check",
+    "from_optax",
     "get",
     "make_hyper",
+    "momentum",
+    "nesterov",
     "resolve",
+    "rmsprop",
+    "scheduled",
     "sgd",
 ]

@@ -3,10 +3,10 @@
     m ← b1·m + (1 − b1)·g          v ← b2·v + (1 − b2)·g²          t ← t + 1
     u = −learning_rate · m/(1 − b1ᵗ) / (√(v/(1 − b2ᵗ) + eps_root) + eps)
 
-The two corrections are folded into scalars, √(1 − b2ᵗ)/(1 − b1ᵗ) on the rate, so that no pass over the
-parameters is spent on them. The first step is learning_rate · sign(g) for eps → 0.
+The two corrections are folded into scalars, √(1 − b2ᵗ)/(1 − b1ᵗ) on the rate, so that no pass over
+the parameters is spent on them. The first step is learning_rate · sign(g) for eps → 0.
 Reference: Kingma, Ba 2015, ICLR, "Adam: A Method for Stochastic Optimization", algorithm 1.
-Agrees with `optax.adam` and, at eps_root = 0, with torch's Adam; Keras adds eps to the uncorrected root.
+Agrees with `optax.adam` and, at eps_root = 0, with torch's Adam; Keras adds eps to √v, uncorrected.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Hyper(NamedTuple):
 class State(NamedTuple):
     """Both moments, like the parameters and at least float32."""
 
-    count: Int[Array, ""]
+    step: Int[Array, ""]
     mean: Params
     mean_of_squares: Params
 
@@ -44,6 +44,7 @@ STRUCTURE = {}
 SEARCH_SPACE = {
     "learning_rate": log_uniform(1e-4, 1e-1),
     "b1": one_minus(log_uniform(3e-2, 3e-1)),
+    "b2": one_minus(log_uniform(1e-3, 1e-1)),
 }
 REFERENCE = "optax.adam"
 NEEDS = frozenset()
@@ -53,8 +54,9 @@ REVERSE_DIFFERENTIABLE = True
 def init(params: Params, hyper: Hyper) -> State:
     """Both moments at 0."""
     del hyper
-    zeros = tree.zeros_like(params, min_dtype=jnp.float32)
-    return State(jnp.zeros((), jnp.int32), zeros, zeros)
+    # Two trees, not one twice: a buffer can be donated only once.
+    mean, square = (tree.zeros_like(params, min_dtype=jnp.float32) for _ in range(2))
+    return State(jnp.zeros((), jnp.int32), mean, square)
 
 
 def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[Params, State]:
@@ -64,8 +66,8 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     """
     del params
     g, s, h = tree.promote(grads, state, hyper)
-    count = state.count + 1
-    t = count.astype(jnp.result_type(h.b1))
+    step = state.step + 1
+    t = step.astype(jnp.result_type(h.b1))
     mean = tree.map(lambda m, g: h.b1 * m + (1 - h.b1) * g, s.mean, g)
     square = tree.map(lambda v, g: h.b2 * v + (1 - h.b2) * g * g, s.mean_of_squares, g)
     c1, c2 = 1 - h.b1**t, 1 - h.b2**t
@@ -73,4 +75,4 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     updates = tree.map(
         lambda m, v: -rate * m / (tree.sqrt(v + h.eps_root * c2) + eps), mean, square
     )
-    return tree.cast_like((updates, State(count, mean, square)), (grads, state))
+    return tree.cast_like((updates, State(step, mean, square)), (grads, state))

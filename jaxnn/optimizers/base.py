@@ -1,7 +1,7 @@
 """The contract of an optimizer, its structural variants, and the check of its numbers.
 
-An optimizer is anything with `Hyper`, `init` and `update`; a module of this package is one, `variant`
-gives one whose structure differs, a wrapper returns one:
+An optimizer is anything with `Hyper`, `init` and `update`; a module of this package is one,
+`variant` gives one whose structure differs, a wrapper returns one:
 
     hyper = adam.Hyper(learning_rate=1e-3)
     state = adam.init(params, hyper)
@@ -17,11 +17,13 @@ import functools
 import math
 from collections.abc import Callable, Hashable, Mapping
 from importlib import import_module
-from typing import Any, Protocol, cast, get_type_hints
+from types import ModuleType
+from typing import Any, Protocol, cast, get_args, get_type_hints
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxnn import tree
 from jaxnn.errors import bad_type, bad_value, unknown_name
@@ -33,12 +35,14 @@ __all__ = [
     "Variant",
     "apply_updates",
     "check",
+    "check_numbers",
     "evaluation_params",
     "extras",
     "make_hyper",
     "name_of",
     "record",
     "variant",
+    "with_numbers",
 ]
 
 NEEDS = frozenset(
@@ -50,11 +54,13 @@ NEEDS = frozenset(
 class Optimizer(Protocol):
     """What every rule offers. Optional besides: `evaluation_params`, `value_and_grad`, `record`.
 
-    STRUCTURE maps each structural option to its values (the first is the default), and each value to
-    the defaults of `Hyper` that it changes. SEARCH_SPACE maps fields of Hyper to distributions.
+    STRUCTURE maps each structural option to its values (the first is the default), and each value
+    to the defaults of `Hyper` that it changes. SEARCH_SPACE maps fields of Hyper to distributions.
     REFERENCE names the implementation that the rule is checked against. NEEDS is a subset of
     `base.NEEDS`. REVERSE_DIFFERENTIABLE says that `jax.grad` passes through training with it.
-    EVALUATIONS, 1 where it is missing, counts the gradient evaluations of a step.
+    EVALUATIONS, 1 where it is missing, counts the gradient evaluations of a step. LINEAR, False
+    where it is missing, says that updates are proportional to the gradients, so that gradients near
+    the largest number of their dtype overflow in them.
     """
 
     Hyper: Any
@@ -109,6 +115,7 @@ class Variant:
 
     @property
     def Hyper(self) -> Any:  # noqa: N802
+        """The module's `Hyper` with the defaults that this structure changes."""
         changed: dict[str, float] = {}
         for option, value in self.structure:
             changed |= self._rule.STRUCTURE[option][value]
@@ -136,24 +143,30 @@ def _variant(module: str, structure: tuple[tuple[str, Hashable], ...]) -> Varian
 
 
 def variant(rule: Any, **structure: Hashable) -> Any:
-    """The module `rule` with other structure; the module itself where nothing differs.
+    """A module, or a variant of it, with other structure; the module itself where nothing differs.
 
     Raises ValueError for an option or a value that the rule's STRUCTURE does not have.
     """
     where = name_of(rule)
     for option, value in structure.items():
+        if not rule.STRUCTURE:
+            constraint = "empty, since the rule has no options"
+            raise bad_value(where, "structure", constraint, repr(option))
         if option not in rule.STRUCTURE:
             raise unknown_name(where, "structure", option, rule.STRUCTURE)
-        if value not in rule.STRUCTURE[option]:
+        if value not in list(rule.STRUCTURE[option]):
             known = ", ".join(repr(v) for v in rule.STRUCTURE[option])
             raise bad_value(where, option, f"one of {known}", repr(value))
+    if isinstance(rule, Variant):
+        rule, structure = import_module(rule.module), {**dict(rule.structure), **structure}
     changed = {k: v for k, v in structure.items() if v != next(iter(rule.STRUCTURE[k]))}
     return _variant(rule.__name__, tuple(sorted(changed.items()))) if changed else rule
 
 
 def name_of(rule: Any) -> str:
-    """The rule's short name, as it stands in tables and errors."""
-    return getattr(rule, "__name__", type(rule).__name__).rpartition(".")[2]
+    """The rule's name as it stands in tables and errors: that of a module without its packages."""
+    name = getattr(rule, "__name__", type(rule).__name__)
+    return name.rpartition(".")[2] if isinstance(rule, ModuleType) else name
 
 
 def extras(rule: Any, available: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,14 +204,19 @@ def make_hyper(rule: Any, values: Mapping[str, Any]) -> Any:
 
     Raises ValueError for a name that it does not have.
     """
-    hyper = rule.Hyper()
+    return with_numbers(name_of(rule), rule.Hyper(), values)
+
+
+def with_numbers(where: str, hyper: Any, values: Mapping[str, Any]) -> Any:
+    """`hyper` with the numbers in `values`, by dotted name, unchecked but for the names."""
     for path, value in values.items():
         inner, prefix = hyper, ""
         for part in path.split("."):
-            known = inner if isinstance(inner, dict) else getattr(inner, "_fields", ())
+            known = tree.fields(inner)
             if part not in known:
-                raise unknown_name(name_of(rule), "hyper", path, [prefix + k for k in known])
-            inner, prefix = tree.get_field(inner, part), f"{prefix}{part}."
+                options = [prefix + k for k in known] or tree.fields(hyper)
+                raise unknown_name(where, "hyper", path, options)
+            inner, prefix = known[part], f"{prefix}{part}."
         hyper = tree.replace_field(hyper, path, value)
     return hyper
 
@@ -216,50 +234,68 @@ def check(rule: Any, hyper: Any) -> Any:
     if type(hyper) is not expected:
         fix = f"Build it with {name_of(rule)}.Hyper(...)."
         raise bad_type(name_of(rule), "hyper", "of its own Hyper class", type(hyper).__name__, fix)
-    return _check_fields(name_of(rule), hyper, rule.Hyper(), "")
+    return check_numbers(name_of(rule), hyper, rule.Hyper())
+
+
+def check_numbers(where: str, hyper: Any, defaults: Any) -> Any:
+    """`hyper` checked and cast as by `check`; `defaults` has its structure and is suggested."""
+    return _check_part(where, "", hyper, defaults, None)
+
+
+def _check_part(where: str, path: str, value: Any, default: Any, hint: Any) -> Any:
+    if not isinstance(value, dict | tuple) and not isinstance(default, dict | tuple):
+        if value is None and default is None:
+            return None
+        return _check_number(where, path, value, default, interval_of(hint))
+    if _kind(value) != _kind(default):
+        raise bad_type(where, path, f"a {_kind(default)}", _kind(value), "Start from the default.")
+    defaults, hints = tree.fields(default), _hints(type(value))
+    each = next(iter(get_args(hint)), None)  # of tuple[UnitInterval, ...]
+    prefix, checked = f"{path}." if path else "", {}
+    for name, part in tree.fields(value).items():
+        hint = hints.get(name, each)
+        checked[name] = _check_part(where, prefix + name, part, defaults.get(name), hint)
+    return tree.with_fields(value, checked)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"dict of {', '.join(sorted(value))}"
+    cls = type(value)
+    return f"{cls.__module__}.{cls.__qualname__}" if hasattr(value, "_fields") else cls.__name__
 
 
 @functools.cache
 def _hints(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls, include_extras=True)
-
-
-def _check_fields(where: str, hyper: Any, defaults: Any, prefix: str) -> Any:
-    checked = {}
-    names = list(hyper) if isinstance(hyper, dict) else hyper._fields
-    hints = {} if isinstance(hyper, dict) else _hints(type(hyper))
-    for name in names:
-        value, default = tree.get_field(hyper, name), tree.get_field(defaults, name)
-        path = prefix + name
-        if isinstance(value, dict) or hasattr(value, "_fields"):
-            checked[name] = _check_fields(where, value, default, f"{path}.")
-        elif value is None and default is None:
-            checked[name] = None
-        else:
-            checked[name] = _check_number(where, path, value, default, interval_of(hints.get(name)))
-    return checked if isinstance(hyper, dict) else hyper._replace(**checked)
+    return get_type_hints(cls, include_extras=True) if hasattr(cls, "_fields") else {}
 
 
 def _check_number(where: str, path: str, value: Any, default: Any, interval: Any) -> jax.Array:
-    if isinstance(value, jax.core.Tracer):
+    if isinstance(value, Tracer):
         return value.astype(jnp.result_type(float))
     try:
-        if isinstance(value, str | bool) or jnp.iscomplexobj(value):
+        if value is None or isinstance(value, str | bool) or np.iscomplexobj(value):
             raise TypeError
         number = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise bad_type(where, path, "a real number", repr(value), _suggest(default)) from None
     if number.ndim:
         fix = "Batch over numbers with jax.vmap."
         raise bad_type(where, path, "a scalar", f"shape {number.shape}", fix)
-    concrete = float(number)
-    if not math.isfinite(concrete):
-        raise bad_value(where, path, "finite", concrete, _suggest(default))
-    if interval is not None and concrete not in interval:
-        near = -concrete if -concrete in interval else default
-        raise bad_value(where, path, str(interval), f"{concrete:g}", _suggest(near))
-    return jnp.asarray(cast(Any, value), jnp.result_type(float))
+    # What counts is the number that the rule will see: 1 - 1e-9 is 1 in float32, and 1e-50 is 0.
+    dtype, concrete = jnp.result_type(float), float(number)
+    with np.errstate(over="ignore", under="ignore"):
+        stored = float(number.astype(dtype))
+    finite = math.isfinite(stored)
+    if not finite or (interval is not None and stored not in interval):
+        lost = math.isfinite(concrete) and (interval is None or concrete in interval)
+        got = f"{concrete!r}, which is {stored:g} in {dtype}" if lost else f"{concrete:g}"
+        near = -concrete if interval is not None and -concrete in interval else default
+        raise bad_value(where, path, str(interval) if finite else "finite", got, _suggest(near))
+    return jnp.asarray(cast(Any, value), dtype)
 
 
 def _suggest(value: Any) -> str:
-    return "" if value is None else f"Did you mean {float(value):g}?"
+    if value is None or isinstance(value, Tracer):
+        return ""
+    return f"Did you mean {float(value):g}?"

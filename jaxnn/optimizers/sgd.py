@@ -34,6 +34,7 @@ SEARCH_SPACE = {"learning_rate": log_uniform(1e-3, 3e0)}
 REFERENCE = "optax.sgd"
 NEEDS = frozenset()
 REVERSE_DIFFERENTIABLE = True
+LINEAR = True
 
 
 def init(params: Params, hyper: Hyper) -> State:

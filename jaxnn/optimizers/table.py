@@ -7,14 +7,29 @@ from types import ModuleType
 from typing import Any
 
 from jaxnn.errors import unknown_name
-from jaxnn.optimizers import adam, sgd
+from jaxnn.optimizers import (
+    adadelta,
+    adagrad,
+    adam,
+    adamw,
+    momentum,
+    nesterov,
+    rmsprop,
+    sgd,
+)
 from jaxnn.optimizers.base import variant
 
 __all__ = ["OPTIMIZERS", "get", "resolve"]
 
 OPTIMIZERS: dict[str, ModuleType] = {
     "sgd": sgd,
+    "momentum": momentum,
+    "nesterov": nesterov,
+    "adagrad": adagrad,
+    "rmsprop": rmsprop,
+    "adadelta": adadelta,
     "adam": adam,
+    "adamw": adamw,
 }
 
 

@@ -1,0 +1,82 @@
+"""Contracts on what a rule declares, and on its being the same thing each time.
+
+Tables, tuning, the training loop and the documentation read the declarations; `jit` and other
+processes need the identity.
+"""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from jaxnn.optimizers import base
+from jaxnn.testing.contract import contract, require
+
+__all__ = ["declares", "identity"]
+
+_DECLARATIONS = {
+    "Hyper": "class Hyper(NamedTuple): learning_rate: Positive = 1e-3",
+    "init": "def init(params, hyper): ...",
+    "update": "def update(grads, state, params, hyper): ...",
+    "STRUCTURE": "STRUCTURE = {}",
+    "SEARCH_SPACE": 'SEARCH_SPACE = {"learning_rate": log_uniform(1e-4, 1e-1)}',
+    "REFERENCE": 'REFERENCE = "optax.adam"',
+    "NEEDS": "NEEDS = frozenset()",
+    "REVERSE_DIFFERENTIABLE": "REVERSE_DIFFERENTIABLE = True",
+}
+
+
+@contract
+def declares(rule: Any, hyper: Any) -> None:
+    """Everything that tables, tuning, the training loop and the documentation read is there."""
+    for name, example in _DECLARATIONS.items():
+        require(hasattr(rule, name), name, "declared", "nothing", f"For example: {example}")
+    require(bool(rule.__doc__), "__doc__", "a docstring whose first line is a summary", "none")
+    defaults = rule.Hyper()
+    named = hasattr(defaults, "_fields")
+    require(named, "Hyper", "a NamedTuple with a default for each field", type(defaults).__name__)
+    for numbers in (defaults, hyper):
+        base.check(rule, numbers)
+    unknown = ", ".join(sorted(rule.NEEDS - base.NEEDS))
+    require(not unknown, "NEEDS", f"a subset of {', '.join(sorted(base.NEEDS))}", unknown)
+    require(isinstance(rule.REFERENCE, str), "REFERENCE", "a string", repr(rule.REFERENCE))
+    for name in ("REVERSE_DIFFERENTIABLE", "LINEAR"):
+        flag = getattr(rule, name, False)
+        require(isinstance(flag, bool), name, "True or False", repr(flag))
+    for name, distribution in rule.SEARCH_SPACE.items():
+        for value in distribution.quantile(np.asarray([0.0, 0.5, 1.0])):
+            base.check(rule, {name: float(value)})
+    for option, values in rule.STRUCTURE.items():
+        for changed in values.values():
+            base.check(rule, changed)
+        if isinstance(rule, ModuleType):
+            _takes_keyword(rule.init, option, next(iter(values)))
+            _takes_keyword(rule.update, option, next(iter(values)))
+
+
+def _takes_keyword(function: Callable[..., Any], option: str, default: Any) -> None:
+    found = inspect.signature(function).parameters.get(option)
+    wanted = inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default)
+    same = found is not None and found.replace(annotation=wanted.annotation) == wanted
+    constraint = f"a function with the keyword-only argument `{wanted}`, as STRUCTURE says"
+    require(same, function.__name__, constraint, f"`{found}`")
+
+
+@contract
+def identity(rule: Any, hyper: Any) -> None:
+    """The same each time: to `jit`, which caches on it, and in another process."""
+    del hyper
+    hash(rule)
+    for name in ("init", "update"):
+        same = getattr(rule, name) == getattr(rule, name)
+        fix = "Define it once, at the level of the module or class: jit compiles each new one."
+        require(same, name, "the same function at each access", "a new one", fix)
+    module = isinstance(rule, ModuleType)
+    copy = import_module(rule.__name__) if module else pickle.loads(pickle.dumps(rule))
+    require(copy == rule, "rule", "equal to its copy from another process", "one that differs")

@@ -1,0 +1,119 @@
+"""What the contracts feed a rule with: parameters, gradients, numbers, and what it asks for.
+
+What a rule names in NEEDS comes from f(x) = ½‖x − p + g‖²: its gradient at the present parameters p
+is the gradient g that is fed, and its Hessian is the identity.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
+
+from jaxnn import tree
+from jaxnn.optimizers import base
+from jaxnn.typing import Array, Float, Params
+
+__all__ = [
+    "NUM_STEPS",
+    "altered",
+    "filled",
+    "gradients",
+    "loop",
+    "parameters",
+    "run",
+    "scan",
+    "update",
+]
+
+NUM_STEPS = 4
+
+
+def parameters(dtype: DTypeLike, seed: int = 0) -> Params:
+    """A scalar and a matrix of normal numbers."""
+    return jax.tree.map(lambda x: x[0], gradients(dtype, seed))
+
+
+def gradients(dtype: DTypeLike, seed: int) -> Params:
+    """Normal numbers like the parameters, with a leading axis of steps."""
+    rng = np.random.default_rng(seed)
+    shapes = {"b": (), "w": (3, 2)}
+    rows = {name: rng.normal(size=(NUM_STEPS, *shape)) for name, shape in shapes.items()}
+    return jax.tree.map(lambda x: jnp.asarray(x, dtype), rows)
+
+
+def filled(dtype: DTypeLike, value: float, *, alternating: bool = False) -> Params:
+    """Gradients of one magnitude, all positive or of alternating sign in space and in time."""
+
+    def leaf(x: Array) -> Array:
+        sign = (-1.0) ** np.indices(x.shape).sum(axis=0) if alternating else np.ones(x.shape)
+        return jnp.asarray(value * sign, dtype)
+
+    return jax.tree.map(leaf, gradients(dtype, 0))
+
+
+def altered(numbers: Any, lane: int) -> Any:
+    """The numbers with one of them changed: none for lane 0, the first for 1, and so on around."""
+    found, structure = jax.tree.flatten(numbers)
+    lane %= len(found) + 1
+    if lane:
+        value = found[lane - 1]
+        found[lane - 1] = jnp.asarray(float(value) * 15 / 16 or 1 / 16, value.dtype)
+    return structure.unflatten(found)
+
+
+def update(rule: Any, grads: Params, state: Any, params: Params, hyper: Any) -> tuple[Params, Any]:
+    """The rule's `update`, with what it asks for."""
+    extra = {name: _SUPPLIES[name](grads, params) for name in rule.NEEDS}
+    return rule.update(grads, state, params, hyper, **extra)
+
+
+def _half_square(grads: Params, center: Params, params: Params) -> Float[Array, ""]:
+    return jnp.sum(_residuals(grads, center, params) ** 2) / 2
+
+
+def _residuals(grads: Params, center: Params, params: Params) -> Float[Array, " n"]:
+    x, p, g = tree.promote(params, center, grads)
+    parts = jax.tree.leaves(tree.map(lambda x, p, g: jnp.ravel(x - p + g), x, p, g))
+    return jnp.concatenate(parts) if parts else jnp.zeros(0)
+
+
+_SUPPLIES = {
+    "value": lambda g, p: _half_square(g, p, p),
+    "value_fn": lambda g, p: functools.partial(_half_square, g, p),
+    "residual_fn": lambda g, p: functools.partial(_residuals, g, p),
+    "key": lambda g, p: jax.random.key(0),
+    "per_example_grads": lambda g, p: jax.tree.map(lambda g: jnp.stack([g, g]), g),
+    "hessian_diagonal": lambda g, p: jax.tree.map(jnp.ones_like, g),
+}
+
+
+def scan(rule: Any, params: Params, grads: Params, hyper: Any) -> tuple[Params, Any, Params]:
+    """(updates of every step, last state, last parameters) of one run over the given gradients."""
+
+    def step(carry: tuple[Params, Any], grads: Params) -> tuple[tuple[Params, Any], Params]:
+        params, state = carry
+        updates, state = update(rule, grads, state, params, hyper)
+        return (base.apply_updates(params, updates), state), updates
+
+    (params, state), updates = jax.lax.scan(step, (params, rule.init(params, hyper)), grads)
+    return updates, state, params
+
+
+run = jax.jit(scan, static_argnums=0)
+"""`scan`, compiled once for a rule, a dtype and a kind of numbers."""
+
+
+def loop(rule: Any, params: Params, grads: Params, hyper: Any) -> tuple[Params, Any, Params]:
+    """The same as `scan` by a Python loop, without `jit`."""
+    state, rows = rule.init(params, hyper), []
+    for step in range(NUM_STEPS):
+        now = jax.tree.map(lambda g: g[step], grads)  # noqa: B023
+        updates, state = update(rule, now, state, params, hyper)
+        params = base.apply_updates(params, updates)
+        rows.append(updates)
+    return jax.tree.map(lambda *row: jnp.stack(row), *rows), state, params

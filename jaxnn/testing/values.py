@@ -1,0 +1,184 @@
+"""Contracts on the numbers that a rule gives, however it is run and whatever it is fed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn.optimizers import base
+from jaxnn.testing import feed
+from jaxnn.testing.contract import (
+    both_kinds,
+    contract,
+    leaves,
+    require,
+    require_close,
+    require_finite,
+    require_no_nan,
+)
+from jaxnn.typing import Params
+
+__all__ = [
+    "differentiable",
+    "finite",
+    "lanes_alone",
+    "linear",
+    "scan_as_loop",
+    "shows_non_finite",
+]
+
+
+@contract
+def scan_as_loop(rule: Any, hyper: Any) -> None:
+    """A compiled scan gives what a Python loop without `jit` gives, to rounding in float64."""
+    with jax.enable_x64(True):
+        numbers = base.check(rule, hyper)
+        feeds = feed.parameters("float64", 0), feed.gradients("float64", 1), numbers
+        _require_same(feed.run(rule, *feeds), feed.loop(rule, *feeds), "of a loop without jit")
+
+
+@contract
+def lanes_alone(rule: Any, hyper: Any) -> None:
+    """A lane of a `vmap` gives what it gives alone, to rounding in float64.
+
+    Every lane has parameters and gradients of its own, and each but the first one other number. The
+    rule can also be batched over each number by itself.
+    """
+    with jax.enable_x64(True):
+        numbers = base.check(rule, hyper)
+        lanes = [
+            (feed.parameters("float64", k), feed.gradients("float64", k), feed.altered(numbers, k))
+            for k in range(len(jax.tree.leaves(numbers)) + 1)
+        ]
+        batch = jax.tree.map(lambda *rows: np.stack(rows), *lanes)
+        together = jax.jit(jax.vmap(functools.partial(feed.scan, rule)))(*batch)
+        for k, lane in enumerate(lanes):
+            own = jax.tree.map(lambda x: x[k], together)  # noqa: B023
+            _require_same(own, feed.run(rule, *lane), f"of lane {k} alone")
+    for k in range(len(jax.tree.leaves(numbers))):
+        _batch_one_number(rule, base.check(rule, hyper), k)
+
+
+def _batch_one_number(rule: Any, numbers: Any, index: int) -> None:
+    found, structure = jax.tree.flatten(numbers)
+    axes = structure.unflatten([0 if k == index else None for k in range(len(found))])
+    found[index] = np.stack([found[index]] * 2)
+    one = functools.partial(
+        feed.scan, rule, feed.parameters("float32"), feed.gradients("float32", 0)
+    )
+    jax.eval_shape(jax.vmap(one, in_axes=(axes,)), structure.unflatten(found))
+
+
+def _require_same(got: Any, wanted: Any, which: str) -> None:
+    for name, a, b in zip(("updates", "state", "params"), got, wanted, strict=True):
+        require_close(name, a, b, f"those {which}")
+
+
+@contract
+def finite(rule: Any, hyper: Any) -> None:
+    """Finite updates, and no NaN in the state, for gradients of every magnitude of every dtype.
+
+    0, the smallest normal number, 1, √max and max, of constant and alternating sign, in float16,
+    bfloat16, float32 and float64, with numbers of Python and arrays. The updates of a rule that
+    declares LINEAR grow with the gradients: it gets as its largest what its gain leaves room for.
+    """
+    room = _room(rule, hyper)
+    for dtype in ("float16", "bfloat16", "float32", "float64"):
+        with jax.enable_x64(dtype == "float64"):
+            params = feed.parameters(dtype)
+            for numbers in both_kinds(rule, hyper):
+                for which, grads in _extremes(dtype, room):
+                    updates, state, _ = feed.run(rule, params, grads, numbers)
+                    for path, leaf in leaves("updates", updates):
+                        require_finite(path, leaf, f"finite for {which}")
+                    require_no_nan(state, f"after {which}")
+
+
+def _extremes(dtype: str, room: float) -> Iterator[tuple[str, Params]]:
+    info = jnp.finfo(dtype)
+    sizes = {
+        "0": 0.0,
+        "the smallest normal number": float(info.smallest_normal),
+        "1": 1.0,
+        "√max": float(info.max) ** 0.5,
+        "max": float(info.max) * room,
+    }
+    for size, value in sizes.items():
+        yield f"{dtype} gradients of {size}", feed.filled(dtype, value)
+        flipping = feed.filled(dtype, value, alternating=True)
+        yield f"{dtype} gradients of {size}, of alternating sign", flipping
+
+
+def _room(rule: Any, hyper: Any) -> float:
+    # By linearity the growth of a run on ones is the growth of every run.
+    if not getattr(rule, "LINEAR", False):
+        return 1.0
+    ones, params = feed.filled("float32", 1.0), feed.parameters("float32")
+    updates, state, _ = feed.run(rule, params, ones, base.check(rule, hyper))
+    gain = max(float(jnp.max(jnp.abs(x))) for x in jax.tree.leaves((updates, state)))
+    return 1.0 if gain <= 1 else 1 / (2 * gain)
+
+
+@contract
+def shows_non_finite(rule: Any, hyper: Any) -> None:
+    """An infinite or NaN gradient gives a non-finite update: a failure is never hidden."""
+    params, numbers = feed.parameters("float32"), base.check(rule, hyper)
+    for value in (np.inf, -np.inf, np.nan):
+        grads = feed.filled("float32", 1.0)
+        grads["w"] = grads["w"].at[1, 0, 0].set(value)
+        update = feed.run(rule, params, grads, numbers)[0]["w"][1]
+        hidden = bool(jnp.isfinite(update).all())
+        fix = "Let it through, so that the training loop sees it."
+        require(not hidden, "updates['w']", f"non-finite for a gradient of {value}", "finite", fix)
+
+
+@contract
+def linear(rule: Any, hyper: Any) -> None:
+    """Where a rule declares LINEAR, updates are proportional to the gradients, to the last bit."""
+    if not getattr(rule, "LINEAR", False):
+        return
+    params, numbers = feed.parameters("float32"), base.check(rule, hyper)
+    grads = feed.gradients("float32", 1)
+    one = feed.run(rule, params, grads, numbers)[0]
+    four = feed.run(rule, params, jax.tree.map(lambda g: 4 * g, grads), numbers)[0]
+    for (path, a), (_, b) in zip(leaves("updates", four), leaves("updates", one), strict=True):
+        same = bool(jnp.all(a == 4 * b))
+        require(same, path, "four times as large for four times the gradients", "another factor")
+
+
+@contract
+def differentiable(rule: Any, hyper: Any) -> None:
+    """Derivatives of a loss after a few steps are finite, by every number and by the start.
+
+    For rules that declare REVERSE_DIFFERENTIABLE. Half of the weights have a gradient of 0 at every
+    step, like those on pixels that are always dark.
+    """
+    if not rule.REVERSE_DIFFERENTIABLE:
+        return
+    numbers, params = base.check(rule, hyper), feed.parameters("float32")
+    slopes = jax.jit(jax.grad(_trained, argnums=(1, 2)), static_argnums=0)
+    by_hyper, by_params = slopes(rule, numbers, params)
+    for path, slope in leaves("hyper", by_hyper) + leaves("params", by_params):
+        fix = "Roots by jaxnn.tree.sqrt have the derivative 0 at 0."
+        require_finite(path, slope, "a number with a finite derivative", fix)
+
+
+def _trained(rule: Any, hyper: Any, params: Params) -> Any:
+    def step(carry: tuple[Params, Any], _: None) -> tuple[tuple[Params, Any], None]:
+        params, state = carry
+        grads = jax.grad(_quadratic)(params)
+        updates, state = feed.update(rule, grads, state, params, hyper)
+        return (base.apply_updates(params, updates), state), None
+
+    start = params, rule.init(params, hyper)
+    (params, _), _ = jax.lax.scan(step, start, length=feed.NUM_STEPS)
+    return _quadratic(params) + jnp.sum(params["w"])
+
+
+def _quadratic(params: Params) -> Any:
+    return (params["b"] ** 2 + jnp.sum(params["w"][:, 0] ** 2)) / 2
