@@ -42,7 +42,7 @@ def learning_curves(
     ):
         for other in lines.values():
             axes.plot(other[0], other[1], color="#BBBBBB", linewidth=0.8)
-        look = style.series(index) | {"linestyle": "-"}
+        look: dict[str, Any] = style.series(index) | {"linestyle": "-"}
         axes.fill_between(steps, low, high, color=look["color"], alpha=0.3, linewidth=0)
         axes.plot(steps, centre, markevery=max(len(steps) // 6, 1), markersize=5, **look)
         if log:
