@@ -399,6 +399,17 @@ def test_bad_input_is_named_before_anything_compiles(
     assert _train._cache_size() == compiled
 
 
+@pytest.mark.usefixtures("x64", "strict_dtypes")
+def test_double_precision_starts_from_the_same_point_and_stays_double(small: Any) -> None:
+    settings: dict[str, Any] = {"num_steps": 6, "batch_size": 16, "record_every": 2}
+    run = training.train(small, adam, {"learning_rate": 0.05}, KEY, ceiling=1e3, **settings)
+    with jax.enable_x64(False), jax.numpy_dtype_promotion("standard"):
+        single = training.train(small, adam, {"learning_rate": 0.05}, KEY, **settings)
+    for tree_ in (run.params, run.optimizer_state.mean, run.history):
+        assert {x.dtype for x in jax.tree.leaves(tree_)} == {jnp.dtype("float64")}
+    np.testing.assert_allclose(run.history.loss, single.history.loss, rtol=1e-5)
+
+
 def test_a_function_has_no_batches() -> None:
     with pytest.raises(ValueError, match="batch_size") as caught:
         training.train("saddle", sgd, {}, KEY, num_steps=1, batch_size=2)

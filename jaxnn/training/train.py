@@ -249,7 +249,7 @@ def _history(scalars: dict[str, Array], start: Array, num_steps: int, record_eve
     validation = named("validation_")
     if validation:
         # Records fall on multiples of record_every, counted from step 0 of the first run.
-        first = jax.lax.rem(-start - 1 + jnp.int32(num_steps) * record_every, record_every)
+        first = jnp.remainder(-start - 1, jnp.int32(record_every))
         at = first + record_every * jnp.arange(num_steps // record_every, dtype=jnp.int32)
         validation = {name: x[at] for name, x in validation.items()}
     return History(scalars["loss"], validation, named("value_"))
