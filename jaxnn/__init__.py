@@ -1,4 +1,4 @@
-"""jaxnn: train thousands of small networks in one compiled program, and say which optimizer is better.
+"""jaxnn: train thousands of small networks in one program; say which optimizer is better.
 
 Models, losses and update rules are pure functions over parameter pytrees. The packages load on
 first use, so that `import jaxnn` costs nothing.

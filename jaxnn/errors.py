@@ -2,8 +2,8 @@
 
     adam: `b2` must be in [0, 1); got 1.5. Did you mean 0.999?
 
-Every error about a user's input is a `BadInput`, and a ValueError (values) or a TypeError (types and
-trees) besides, so that research code catches what it expects and the command line knows what to
+Every error about a user's input is a `BadInput`, and a ValueError (values) or a TypeError (types
+and trees) besides, so that research code catches what it expects and the command line knows what to
 answer with exit code 2.
 """
 
@@ -13,11 +13,20 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["BadInput", "BadType", "BadValue", "bad_type", "bad_value", "check_integer", "check_seed", "unknown_name"]
+__all__ = [
+    "BadInput",
+    "BadType",
+    "BadValue",
+    "bad_type",
+    "bad_value",
+    "check_integer",
+    "check_seed",
+    "unknown_name",
+]
 
 
 class BadInput(Exception):
-    """A user's input is wrong; the message names the parameter, the constraint, the value, the fix."""
+    """A user's input is wrong; the message names the parameter, constraint, value and fix."""
 
 
 class BadValue(BadInput, ValueError):
@@ -67,15 +76,23 @@ def _nearest(text: str, known: list[str]) -> str | None:
 
 
 def check_integer(where: str, name: str, got: Any, *, low: int, high: int | None = None) -> int:
-    """`got` as an int in [low, high]; raises BadType for non-integers, BadValue outside."""
+    """`got` as an int >= low, and <= high where given.
+
+    Raises TypeError for what is no integer, ValueError outside the range.
+
+    >>> check_integer("train", "batch_size", 99, low=1, high=84)
+    Traceback (most recent call last):
+        ...
+    jaxnn.errors.BadValue: train: `batch_size` must be in [1, 84]; got 99. Did you mean 84?
+    """
     if isinstance(got, bool) or not hasattr(got, "__index__"):
         raise bad_type(where, name, "an integer", f"{got!r}", f"Pass {low} or more.")
     value = int(got.__index__())
-    if value < low or (high is not None and value > high):
-        constraint = f">= {low}" if high is None else f"in [{low}, {high}]"
-        nearest = low if value < low else high
-        fix = f"Pass {low} or more." if high is None else f"Did you mean {nearest}?"
-        raise bad_value(where, name, constraint, value, fix)
+    if value < low and high is None:
+        raise bad_value(where, name, f">= {low}", value, f"Pass {low} or more.")
+    if high is not None and not low <= value <= high:
+        nearest = min(max(value, low), high)
+        raise bad_value(where, name, f"in [{low}, {high}]", value, f"Did you mean {nearest}?")
     return value
 
 

@@ -1,7 +1,7 @@
 """Search spaces: how a number of a trial is drawn from a point of the unit interval.
 
-A space maps names to distributions; `quantile` turns low-discrepancy or random points in [0, 1) into
-values on the host, in float64.
+A space maps names to distributions; `quantile` turns low-discrepancy or random points in [0, 1)
+into values on the host, in float64.
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 
 from jaxnn.errors import bad_value
 
-__all__ = ["Distribution", "LogUniform", "OneMinus", "Space", "Uniform", "log_uniform", "one_minus", "uniform"]
+__all__ = [
+    "Distribution",
+    "LogUniform",
+    "OneMinus",
+    "Space",
+    "Uniform",
+    "log_uniform",
+    "one_minus",
+    "uniform",
+]
 
 
 class Distribution(Protocol):
@@ -75,7 +84,8 @@ class OneMinus:
 def _ordered(where: str, low: float, high: float) -> tuple[float, float]:
     low, high = float(low), float(high)
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
-        raise bad_value(where, "high", f"finite and > low = {low:g}", f"{high:g}", "Swap the bounds?")
+        constraint = f"finite and > low = {low:g}"
+        raise bad_value(where, "high", constraint, f"{high:g}", "Swap the bounds?")
     return low, high
 
 

@@ -72,7 +72,7 @@ class Comparison:
             raise bad_value(
                 "Comparison", "problem", f"one of {', '.join(self.problems)}", None, fix
             )
-        name = self.problems[0] if problem is None else problem
+        name = next(iter(self.problems)) if problem is None else problem
         if name not in self.problems:
             raise unknown_name("Comparison", "problem", name, self.problems)
         return name
@@ -148,8 +148,8 @@ class Comparison:
         return Verdict(name, metric, a, b, paired, p_value, winner)
 
     def _compare(self, a: str, b: str, problem: str, metric: str, num_asked: int) -> Paired:
-        values = (self._comparable(x, metric, problem) for x in (a, b))
-        return compare(*values, num_asked=num_asked)
+        values, others = (self._comparable(x, metric, problem) for x in (a, b))
+        return compare(values, others, num_asked=num_asked)
 
     def _comparable(self, optimizer: str, metric: str, problem: str) -> NDArray[np.float64]:
         values = self.values(optimizer, metric, problem)

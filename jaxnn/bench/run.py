@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxnn.bench.comparison import Comparison
 from jaxnn.bench.contest import Outcome, contest
@@ -47,7 +48,7 @@ def run(
     several = problems if isinstance(problems, list | tuple) else [problems]
     built = [resolve_problem(p) for p in several]
     jobs = [(rule, problem) for problem in built for rule in rules]
-    stop, x64 = threading.Event(), bool(jax.config.jax_enable_x64)
+    stop, x64 = threading.Event(), jnp.result_type(float) == jnp.float64
 
     def one(number: int) -> Outcome:
         rule, problem = jobs[number]

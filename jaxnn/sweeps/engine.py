@@ -152,7 +152,7 @@ def _segment(
     def body(state: Any, step: Array) -> tuple[Any, dict[str, Array]]:
         return lanes(state, hyper, step, data)
 
-    return jax.lax.scan(body, state, first + jnp.arange(length, dtype=jnp.int32))
+    return jax.lax.scan(body, state, jnp.add(first, jnp.arange(length, dtype=jnp.int32)))
 
 
 def _measure(measure: Callable[..., Any], state: Any, hyper: dict[str, Array], data: Any) -> Any:

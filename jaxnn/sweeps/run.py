@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -43,7 +44,11 @@ def run(
     >>> abs(results.best("loss")["x"] - 0.3) < 0.02
     True
     """
-    staged = trial if isinstance(trial, Staged) else _whole(trial)
+    if not isinstance(trial, Staged) and not callable(trial):
+        fix = "Pass f(key, hyper) -> metrics or a Staged."
+        raise bad_type("sweeps.run", "trial", "callable", repr(trial), fix)
+    whole = not isinstance(trial, Staged)
+    staged = Staged(_Whole(trial).init, _no_step, _as_it_is, 0) if whole else trial
     settings = propose(space, num_trials, seed)
     wide = Width(*width) if width else default_width(num_trials, num_seeds)
     plan = Plan(settings, num_seeds, seed, TUNING, wide)
@@ -73,17 +78,15 @@ def execute(
     return collect(plan, done)
 
 
-def _whole(trial: Any) -> Staged:
+@dataclasses.dataclass(frozen=True)
+class _Whole:
     """A trial of no steps, whose state is its metrics."""
-    if not callable(trial):
-        fix = "Pass f(key, hyper) -> metrics or a Staged."
-        raise bad_type("sweeps.run", "trial", "callable", repr(trial), fix)
 
-    def init(key: Array, hyper: dict[str, Array], data: None) -> Any:
+    trial: Callable[..., Mapping[str, Any]]
+
+    def init(self, key: Array, hyper: dict[str, Array], data: None) -> dict[str, Any]:
         del data
-        return dict(trial(key, hyper))
-
-    return Staged(init, _no_step, _as_it_is, 0)
+        return dict(self.trial(key, hyper))
 
 
 def _no_step(state: Any, hyper: Any, step: Any, data: Any) -> tuple[Any, dict[str, Any]]:

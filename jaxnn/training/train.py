@@ -192,10 +192,9 @@ def _build(
     check_integer(where, "record_every", record_every, low=0, high=num_steps)
     if ceiling is not None and not isinstance(ceiling, Tracer) and not ceiling > 0:
         raise bad_value(where, "ceiling", "> 0", repr(ceiling), "Pass None for no ceiling.")
-    if ceiling is not None:
-        ceiling = jnp.asarray(ceiling, jnp.result_type(float))
+    limit = None if ceiling is None else jnp.asarray(ceiling, jnp.result_type(float))
     loop = Loop(rule, check_batch_size(where, batch_size, problem.train), record_every)
-    return loop, Data(problem, ceiling)
+    return loop, Data(problem, limit)
 
 
 def _is_key(key: Any) -> bool:
