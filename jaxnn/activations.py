@@ -16,7 +16,7 @@ from typing import TypeAlias
 import jax
 import jax.numpy as jnp
 
-from jaxnn.errors import bad_type, unknown_name
+from jaxnn.errors import look_up_function
 from jaxnn.typing import Array, ArrayLike, Float
 
 __all__ = [
@@ -160,13 +160,7 @@ def get(name: str | Activation) -> Activation:
 
     Raises ValueError for a name that is not in `ACTIVATIONS`, TypeError for anything else.
     """
-    if isinstance(name, str):
-        if name not in ACTIVATIONS:
-            raise unknown_name("activations.get", "name", name, ACTIVATIONS)
-        return ACTIVATIONS[name]
-    if callable(name):
-        return name
-    raise bad_type("activations.get", "name", "a name or a function", repr(name), "Try 'relu'.")
+    return look_up_function("activations.get", name, ACTIVATIONS)
 
 
 def _wide(z: Array) -> Array:

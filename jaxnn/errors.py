@@ -10,8 +10,8 @@ answer with exit code 2.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar, cast
 
 __all__ = [
     "BadInput",
@@ -21,8 +21,12 @@ __all__ = [
     "bad_value",
     "check_integer",
     "check_seed",
+    "look_up",
+    "look_up_function",
     "unknown_name",
 ]
+
+T = TypeVar("T")
 
 
 class BadInput(Exception):
@@ -73,6 +77,23 @@ def _nearest(text: str, known: list[str]) -> str | None:
     initials = [n for n in known if "".join(word[:1] for word in n.split("_")) == text]  # lr, wd
     parts = [n for n in known if len(text) > 2 and text in n]
     return next(iter(close + initials + parts), None)
+
+
+def look_up(where: str, name: str, got: Any, table: Mapping[str, T]) -> T:
+    """The entry of `table` named `got`; raises the ValueError of `unknown_name` without one."""
+    if got not in table:
+        raise unknown_name(where, name, got, table)
+    return table[got]
+
+
+def look_up_function(where: str, got: Any, table: Mapping[str, T]) -> T:
+    """The entry named `got`, or `got` itself if callable; raises TypeError for anything else."""
+    if isinstance(got, str):
+        return look_up(where, "name", got, table)
+    if callable(got):
+        return cast(T, got)
+    fix = f"Try {next(iter(table))!r}."
+    raise bad_type(where, "name", "a name or a function", repr(got), fix)
 
 
 def check_integer(where: str, name: str, got: Any, *, low: int, high: int | None = None) -> int:

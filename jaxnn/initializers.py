@@ -19,7 +19,7 @@ from typing import TypeAlias
 import jax
 import jax.numpy as jnp
 
-from jaxnn.errors import bad_type, bad_value, unknown_name
+from jaxnn.errors import bad_value, look_up_function
 from jaxnn.typing import Array, ArrayLike, Float, NonNegative, PRNGKeyArray
 
 __all__ = [
@@ -152,14 +152,7 @@ def get(name: str | Initializer) -> Initializer:
 
     Raises ValueError for a name that is not in `INITIALIZERS`, TypeError for anything else.
     """
-    if isinstance(name, str):
-        if name not in INITIALIZERS:
-            raise unknown_name("initializers.get", "name", name, INITIALIZERS)
-        return INITIALIZERS[name]
-    if callable(name):
-        return name
-    fix = "Try 'he_normal'."
-    raise bad_type("initializers.get", "name", "a name or a function", repr(name), fix)
+    return look_up_function("initializers.get", name, INITIALIZERS)
 
 
 def _fans(name: str, shape: Shape) -> tuple[int, int]:

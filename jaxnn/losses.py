@@ -30,7 +30,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Integer
 
-from jaxnn.errors import bad_type, unknown_name
+from jaxnn.errors import bad_type, look_up_function
 from jaxnn.typing import Array, ArrayLike, Float, NonNegative, Positive, Shaped, UnitInterval
 
 __all__ = [
@@ -329,13 +329,7 @@ def get(name: str | Loss) -> Loss:
 
     Raises ValueError for a name that is not in `LOSSES`, TypeError for anything else.
     """
-    if isinstance(name, str):
-        if name not in LOSSES:
-            raise unknown_name("losses.get", "name", name, LOSSES)
-        return LOSSES[name]
-    if callable(name):
-        return name
-    raise bad_type("losses.get", "name", "a name or a function", repr(name), "Try 'huber'.")
+    return look_up_function("losses.get", name, LOSSES)
 
 
 def _floats(name: str, outputs: Any, *, classes: bool) -> Array:

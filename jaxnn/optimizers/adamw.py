@@ -13,11 +13,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
-
 from jaxnn import tree
+from jaxnn.optimizers import adam
 from jaxnn.space import log_uniform, one_minus
-from jaxnn.typing import Array, Fraction, Int, NonNegative, Params, Positive
+from jaxnn.typing import Fraction, NonNegative, Params, Positive
 
 __all__ = ["Hyper", "State", "init", "update"]
 
@@ -33,13 +32,7 @@ class Hyper(NamedTuple):
     weight_decay: NonNegative = 1e-4  # per step and unit of rate
 
 
-class State(NamedTuple):
-    """Both moments, like the parameters and at least float32."""
-
-    step: Int[Array, ""]
-    mean: Params
-    mean_of_squares: Params
-
+State = adam.State
 
 STRUCTURE = {}
 SEARCH_SPACE = {
@@ -54,10 +47,7 @@ REVERSE_DIFFERENTIABLE = True
 
 def init(params: Params, hyper: Hyper) -> State:
     """Both moments at 0."""
-    del hyper
-    # Two trees, not one twice: a buffer can be donated only once.
-    mean, square = (tree.zeros_like(params, min_dtype=jnp.float32) for _ in range(2))
-    return State(jnp.zeros((), jnp.int32), mean, square)
+    return adam.init(params, _of_adam(hyper))
 
 
 def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[Params, State]:
@@ -66,18 +56,11 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     Raises TypeError at trace time where gradients, state and parameters differ in structure.
     """
     g, s, h, p = tree.promote(grads, state, hyper, params)
-    step = state.step + 1
-    t = step.astype(jnp.result_type(h.b1))
-    mean = tree.map(lambda m, g: h.b1 * m + (1 - h.b1) * g, s.mean, g)
-    square = tree.map(lambda v, g: h.b2 * v + (1 - h.b2) * g * g, s.mean_of_squares, g)
-    # Adam's folding: the corrections go into scalars, so that no pass is spent on them.
-    c1, c2 = 1 - h.b1**t, 1 - h.b2**t
-    rate, eps = h.learning_rate * tree.sqrt(c2) / c1, h.eps * tree.sqrt(c2)
+    updates, s = adam.update(g, s, p, _of_adam(h))
     decay = h.learning_rate * h.weight_decay
-    updates = tree.map(
-        lambda m, v, p: -rate * m / (tree.sqrt(v + h.eps_root * c2) + eps) - decay * p,
-        mean,
-        square,
-        p,
-    )
-    return tree.cast_like((updates, State(step, mean, square)), (grads, state))
+    updates = tree.map(lambda u, p: u - decay * p, updates, p)
+    return tree.cast_like((updates, s), (grads, state))
+
+
+def _of_adam(hyper: Hyper) -> adam.Hyper:
+    return adam.Hyper(*hyper[: len(adam.Hyper._fields)])

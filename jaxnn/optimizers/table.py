@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from types import ModuleType
 from typing import Any
 
-from jaxnn.errors import unknown_name
+from jaxnn.errors import look_up
 from jaxnn.optimizers import (
     adadelta,
     adagrad,
@@ -39,9 +39,7 @@ def get(name: str, **structure: Hashable) -> Any:
     The answer is the same object for the same arguments, so that `jit` finds what it compiled.
     Raises ValueError for an unknown name, option or value.
     """
-    if name not in OPTIMIZERS:
-        raise unknown_name("optimizers.get", "name", name, OPTIMIZERS)
-    return variant(OPTIMIZERS[name], **structure)
+    return variant(look_up("optimizers.get", "name", name, OPTIMIZERS), **structure)
 
 
 def resolve(rule_or_name: Any) -> Any:

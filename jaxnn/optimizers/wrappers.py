@@ -92,6 +92,11 @@ class Scheduled:
         return self.rule.REVERSE_DIFFERENTIABLE
 
     @property
+    def LINEAR(self) -> bool:  # noqa: N802
+        """As the rule is."""
+        return getattr(self.rule, "LINEAR", False)
+
+    @property
     def EVALUATIONS(self) -> int:  # noqa: N802
         """As many as the rule's."""
         return getattr(self.rule, "EVALUATIONS", 1)

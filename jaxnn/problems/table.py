@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from jaxnn.errors import bad_type, unknown_name
+from jaxnn.errors import bad_type, look_up, unknown_name
 from jaxnn.problems import lecture, points, real, valleys
 from jaxnn.problems.base import Function, Supervised
 
@@ -45,9 +45,8 @@ def get(name: str, /, **structure: Hashable) -> Any:
     >>> get("gate", name="nand").train.targets.tolist()
     [1, 1, 1, 0]
     """
-    if name not in PROBLEMS:
-        raise unknown_name("problems.get", "name", name, PROBLEMS)
-    options = inspect.signature(PROBLEMS[name]).parameters
+    builder = look_up("problems.get", "name", name, PROBLEMS)
+    options = inspect.signature(builder).parameters
     for option in structure:
         if option not in options:
             raise unknown_name(name, "structure", option, options)

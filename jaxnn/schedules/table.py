@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from jaxnn.errors import unknown_name
+from jaxnn.errors import look_up
 from jaxnn.schedules import (
     constant,
     cosine,
@@ -40,6 +40,4 @@ def get(schedule: Any) -> Any:
     """
     if not isinstance(schedule, str):
         return schedule
-    if schedule not in SCHEDULES:
-        raise unknown_name("schedules.get", "schedule", schedule, SCHEDULES)
-    return SCHEDULES[schedule]
+    return look_up("schedules.get", "schedule", schedule, SCHEDULES)

@@ -25,14 +25,14 @@ from jaxnn.typing import Array, Int, Shared, Staged
 
 __all__ = ["BlockResult", "Engine", "segment_length"]
 
-MAX_SEGMENTS = 20
+MAX_SEGMENTS = 10
 
 
 def segment_length(num_steps: int) -> int:
-    """Steps between two looks of the host: a divisor of `num_steps`, at most 20 segments.
+    """Steps between two looks of the host: a divisor of `num_steps`, at most 10 segments.
 
     >>> segment_length(500), segment_length(499), segment_length(7)
-    (25, 499, 1)
+    (50, 499, 1)
     """
     divisors = (n for n in range(1, max(num_steps, 1) + 1) if num_steps % n == 0)
     return next(n for n in divisors if num_steps // n <= MAX_SEGMENTS)

@@ -57,15 +57,16 @@ class TrialState(NamedTuple):
     """What a trial carries from step to step."""
 
     point: Point  # where the next gradient is taken
-    kept: Point  # the last one whose loss was finite and below the ceiling
+    kept: Params  # the last ones whose loss was finite and below the ceiling
     status: Status
     keys: Shared  # Keys: the trial's own, not the setting's
     order: Shared  # of the rows in this epoch
 
     @property
     def best_known(self) -> Point:
-        """The point to report: the current one, or the last good one of a failed trial."""
-        return tree.select(self.status.ok, self.point, self.kept)
+        """The point to report: the current one; if it failed, with the last good parameters."""
+        params = tree.select(self.status.ok, self.point.params, self.kept)
+        return self.point._replace(params=params)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Loop:
         """The state before step 0 at given parameters."""
         point = Point(params, self.optimizer.init(params, hyper))
         order = batches.start(data.problem.train, self.batch_size)
-        return TrialState(point, point, Status.start(), Shared(Keys.of(key)), Shared(order))
+        return TrialState(point, params, Status.start(), Shared(Keys.of(key)), Shared(order))
 
     def advance(
         self, state: TrialState, hyper: Any, step: Int[ArrayLike, ""], data: Data
@@ -116,7 +117,7 @@ class Loop:
             rule_key=jax.random.fold_in(keys.rule, step),
         )
         status = after_loss(state.status, step, loss, ceiling)
-        kept = tree.select(status.ok, state.point, state.kept)
+        kept = tree.select(status.ok, state.point.params, state.kept)
         status = after_update(status, step, params, ceiling)
         point = tree.select(status.ok, Point(params, optimizer_state), state.point)
         scalars = {"loss": loss, **self._reported(optimizer_state)}

@@ -34,7 +34,8 @@ class Run(NamedTuple):
     """The end of a training run; `train(..., initial=run)` goes on from it.
 
     params are those to evaluate (averaged, where the rule averages), raw_params those that the next
-    gradient would be taken at. A failed run holds the last whose loss was finite.
+    gradient would be taken at. A failed run holds the last whose loss was finite, and the
+    optimizer's state as it was when it failed.
     """
 
     params: Params
@@ -236,7 +237,7 @@ def _initial_state(
     point = Point(initial.raw_params, initial.optimizer_state)
     state = loop.start(initial.raw_params, key, hyper, data)
     state = state._replace(
-        point=point, kept=point, status=initial.status, order=Shared(initial.order)
+        point=point, kept=initial.raw_params, status=initial.status, order=Shared(initial.order)
     )
     return state, initial.step
 

@@ -1,0 +1,181 @@
+"""Every rule gives the updates and the states of Optax, and those of torch."""
+
+from __future__ import annotations
+
+import functools
+import json
+import pathlib
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from references import ELSEWHERE, REFERENCES
+
+from jaxnn.optimizers import OPTIMIZERS, get
+from jaxnn.optimizers.base import apply_updates, check, make_hyper, name_of
+from jaxnn.testing import variants
+
+NUM_STEPS = 50
+GOLDEN = sorted((pathlib.Path(__file__).parent / "golden").glob("*.npz"))
+
+
+class Layer(NamedTuple):
+    weight: Any
+    scale: Any
+
+
+def _trees(dtype: Any) -> list[Any]:
+    """Gradients of three pytrees with a leading axis of steps; magnitudes from 1e-3 to 1e1."""
+    rng = np.random.default_rng(0)
+
+    def draw(*shape: int) -> Any:
+        sizes = 10 ** rng.uniform(-3, 1, size=shape)
+        return jnp.asarray(rng.normal(size=(NUM_STEPS, *shape)) * sizes, dtype)
+
+    return [
+        {"layer": {"weight": draw(3, 2), "bias": draw(2)}, "scale": draw(1)},
+        [draw(), draw(2, 1, 3)],
+        Layer(weight=draw(4), scale=None),
+    ]
+
+
+def _cases() -> list[Any]:
+    found = []
+    for name in OPTIMIZERS:
+        structures = [dict(getattr(rule, "structure", ())) for rule in variants(name)]
+        for structure in [*structures, *REFERENCES[name].combinations]:
+            label = name_of(get(name, **structure))
+            if label not in ELSEWHERE:
+                found.append(pytest.param(name, structure, id=label))
+    return found
+
+
+def _run_ours(rule: Any, grads: Any, params: Any, hyper: Any) -> Any:
+    def step(carry: Any, grads: Any) -> Any:
+        params, state = carry
+        updates, state = rule.update(grads, state, params, hyper)
+        return (apply_updates(params, updates), state), (updates, state)
+
+    return jax.lax.scan(step, (params, rule.init(params, hyper)), grads)[1]
+
+
+def _run_optax(name: str, structure: dict[str, Any], grads: Any, params: Any, hyper: Any) -> Any:
+    reference = REFERENCES[name]
+    transformation = reference.build(hyper, **structure)
+
+    def step(carry: Any, grads: Any) -> Any:
+        params, state = carry
+        updates, state = transformation.update(grads, state, params)
+        row = updates, reference.state(state, **structure)
+        return (optax.apply_updates(params, updates), state), row
+
+    return jax.lax.scan(step, (params, transformation.init(params)), grads)[1]
+
+
+def _run_both(name: str, structure: dict[str, Any], dtype: Any) -> tuple[Any, Any]:
+    """(ours, Optax's): updates and states of all steps, for each tree, under three settings."""
+    rule, trees = get(name, **structure), _trees(dtype)
+    settings = [{}, *REFERENCES[name].settings]
+    hypers = [check(rule, make_hyper(rule, setting)) for setting in settings]
+    hyper = jax.tree.map(lambda *x: jnp.stack(x), *hypers)
+
+    @jax.jit
+    @functools.partial(jax.vmap, in_axes=(None, 0))
+    def run(trees: Any, hyper: Any) -> tuple[Any, Any]:
+        starts = [jax.tree.map(lambda g: g[0], grads) for grads in trees]
+        pairs = list(zip(trees, starts, strict=True))
+        ours = [_run_ours(rule, grads, params, hyper) for grads, params in pairs]
+        theirs = [_run_optax(name, structure, grads, params, hyper) for grads, params in pairs]
+        return ours, theirs
+
+    return run(trees, hyper)
+
+
+def _require_close(ours: Any, theirs: Any, *, rtol: float, num_ulps: int) -> None:
+    """Equal to rtol, or to some ulps of the largest value that the element takes in the run.
+
+    The second, because sums of terms of both signs cancel: at a zero crossing of a velocity the
+    rounding of its terms is all that is left.
+    """
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        assert a.dtype == b.dtype
+        a, b = np.asarray(a), np.asarray(b)
+        eps = np.finfo(b.dtype).eps if np.issubdtype(b.dtype, np.floating) else 0
+        peak = np.abs(b).max(axis=1, keepdims=True)  # axis 0 settings, axis 1 steps
+        gap = np.abs(a - b) - np.maximum(rtol * np.abs(b), num_ulps * eps * peak)
+        assert gap.max() <= 0, f"{a.ravel()[gap.argmax()]} against {b.ravel()[gap.argmax()]}"
+
+
+@pytest.mark.parametrize(("name", "structure"), _cases())
+def test_agrees_with_optax_in_float64(name: str, structure: dict[str, Any], x64: None) -> None:
+    del x64
+    ours, theirs = _run_both(name, structure, jnp.float64)
+    _require_close(ours, theirs, rtol=1e-12, num_ulps=4)
+
+
+@pytest.mark.parametrize(("name", "structure"), _cases())
+def test_agrees_with_optax_in_float32(name: str, structure: dict[str, Any]) -> None:
+    # Like for like: the numbers are traced float32 on both sides. Each side rounds some ten times
+    # on the way to an update, half an ulp each, and old roundings decay with what they are part of.
+    ours, theirs = _run_both(name, structure, jnp.float32)
+    _require_close(ours, theirs, rtol=0, num_ulps=16)
+
+
+def test_every_rule_has_a_reference() -> None:
+    assert REFERENCES.keys() == OPTIMIZERS.keys()
+    for name, rule in OPTIMIZERS.items():
+        package, _, factory = rule.REFERENCE.partition(".")
+        assert package == "optax", name
+        assert callable(getattr(optax, factory)), name
+    names = {name_of(rule) for name in OPTIMIZERS for rule in variants(name)}
+    assert ELSEWHERE.keys() <= names
+
+
+def _golden_cases() -> list[Any]:
+    return [
+        pytest.param(path, case, id=f"{path.stem}-{case}")
+        for path in GOLDEN
+        for case in json.loads(str(np.load(path)["cases"]))
+    ]
+
+
+@pytest.mark.parametrize(("path", "case"), _golden_cases())
+def test_agrees_with_torch(path: pathlib.Path, case: str, x64: None) -> None:
+    del x64
+    golden = np.load(path)
+    about = json.loads(str(golden["cases"]))[case]
+    rule = get(path.stem, **about["structure"])
+    hyper = check(rule, about["hyper"])
+    start = golden["start"]
+    updates, states = jax.jit(_run_ours, static_argnums=0)(rule, golden["grads"], start, hyper)
+    params = start + np.asarray(updates).cumsum(axis=0)
+    np.testing.assert_allclose(params, golden[f"{case}/params"], rtol=1e-10)
+    for field, value in states._asdict().items():
+        if value is not None and field != "step":
+            np.testing.assert_allclose(value[-1], golden[f"{case}/{field}"], rtol=1e-10)
+
+
+def test_golden_files_cover_what_optax_does_not_have() -> None:
+    in_files = {
+        name_of(get(path.stem, **about["structure"]))
+        for path in GOLDEN
+        for about in json.loads(str(np.load(path)["cases"])).values()
+    }
+    assert {name for name, where in ELSEWHERE.items() if "golden" in where} <= in_files
+    assert {path.stem for path in GOLDEN} == OPTIMIZERS.keys()
+
+
+def test_the_centred_form_of_optax_turns_negative_and_ours_does_not() -> None:
+    # A constant gradient: the variance falls to 0, where mean(g²) − m² is rounding of either sign.
+    rule = get("rmsprop", centered=True, eps_in_sqrt=False)
+    sizes = np.random.default_rng(0).uniform(0.1, 1, size=50)
+    grads, start = jnp.tile(jnp.asarray(sizes, jnp.float32), (300, 1)), jnp.zeros(50)
+    hyper = check(rule, rule.Hyper())
+    updates, _ = _run_ours(rule, grads, start, hyper)
+    theirs, _ = _run_optax("rmsprop", dict(rule.structure), grads, start, hyper)
+    assert bool(jnp.isnan(theirs).any())
+    assert bool(jnp.isfinite(updates).all())
