@@ -106,12 +106,14 @@ class Shared:
 class Staged(NamedTuple):
     """A trial that runs step by step, so that a host loop can watch, stop and resume it.
 
-    init(key, hyper, data) → state
+    init(key, hyper, data) → state; where there is `prepare`, init(prepared, hyper, data)
     advance(state, hyper, step, data) → (state, scalars): one step; `step` is int32, from 0, and the
         same for all trials; `scalars` is a dict of real scalars, kept for every step.
     measure(state, hyper, data) → metrics: a dict of real scalars or arrays of fixed shape.
     num_steps: how many steps a whole trial has, >= 1.
     data: a pytree of arrays that all trials share; an argument, never a closure.
+    prepare(key, data) → prepared: what a trial draws before its numbers matter. It is compiled once
+        for all trials with the same function, whatever their optimizer.
     """
 
     init: Callable[[Any, Any, Any], Any]
@@ -119,3 +121,4 @@ class Staged(NamedTuple):
     measure: Callable[[Any, Any, Any], dict[str, Any]]
     num_steps: int
     data: Any = None
+    prepare: Callable[[Any, Any], Any] | None = None

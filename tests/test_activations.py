@@ -236,5 +236,5 @@ def test_neither_name_nor_function():
     with pytest.raises(BadType) as caught:
         activations.get(3)
     assert str(caught.value) == (
-        "activations.get: `name` must be a name or a function; got 3. Try 'relu'."
+        "activations.get: `name` must be a name or a function; got 3. Try 'identity'."
     )

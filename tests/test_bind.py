@@ -327,7 +327,8 @@ def test_wrong_numbers():
         "adam: `b2` must be in [0, 1); got 1.5. Did you mean 0.999?"
     )
     assert text_of(ValueError, lambda: bind(adam, {"lr": 0.1})) == (
-        "adam: `hyper` must be one of b1, b2, eps, eps_root, learning_rate; got 'lr'."
+        "adam: `hyper` must be one of b1, b2, eps, eps_root, learning_rate; got 'lr'. "
+        "Did you mean 'learning_rate'?"
     )
     assert text_of(TypeError, lambda: bind(adam, 0.1)) == (
         "adam: `hyper` must be of its own Hyper class; got float. Build it with adam.Hyper(...)."

@@ -183,5 +183,5 @@ def test_neither_name_nor_function():
     with pytest.raises(BadType) as caught:
         initializers.get(None)
     assert str(caught.value) == (
-        "initializers.get: `name` must be a name or a function; got None. Try 'he_normal'."
+        "initializers.get: `name` must be a name or a function; got None. Try 'zeros'."
     )

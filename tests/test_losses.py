@@ -340,7 +340,8 @@ def test_softmax_before_a_loss_of_probabilities_is_finite(dtype, x64):
         ),
         (
             lambda: losses.get(losses),
-            f"losses.get: `name` must be a name or a function; got {losses!r}. Try 'huber'.",
+            f"losses.get: `name` must be a name or a function; got {losses!r}. "
+            "Try 'squared_error'.",
         ),
     ],
 )

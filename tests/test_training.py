@@ -288,7 +288,8 @@ def test_a_padded_row_with_an_infinite_loss_does_not_spoil_the_mean() -> None:
 def test_a_trial_in_stages_is_the_run_of_train(small: Any) -> None:
     staged = training.stages(small, adam, num_steps=9, batch_size=16, record_every=3)
     hyper = {"learning_rate": jnp.float32(0.05), "b1": jnp.float32(0.8)}
-    state = staged.init(KEY, hyper, staged.data)
+    assert staged.prepare is not None
+    state = staged.init(staged.prepare(KEY, staged.data), hyper, staged.data)
     advance = jax.jit(staged.advance)
     losses, validation = [], []
     for t in range(9):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,11 +83,18 @@ def bench(
         f" × {protocol.num_steps} steps",
         highlight=False,
     )
+    threading.Thread(target=_import_late, daemon=True).start()
     with ContestProgress(console, names) as progress:
         comparison = run(names, the_problem, protocol, fixed=fixed, progress=progress)
     show(console, comparison)
     report.save(comparison, folder)
     console.print(f"Results: {folder}", soft_wrap=True, highlight=False)
+
+
+def _import_late() -> None:
+    """Import what the end needs while XLA compiles, which leaves the interpreter free."""
+    import matplotlib.figure  # noqa: F401
+    import scipy.stats  # noqa: F401
 
 
 def parse_fixed(assignments: list[str]) -> dict[str, dict[str, float]]:

@@ -47,6 +47,7 @@ def learning_curves(
         axes.plot(steps, centre, markevery=max(len(steps) // 6, 1), markersize=5, **look)
         if log:
             axes.set_yscale("log")
+        axes.minorticks_off()  # on eight panels they take most of the time of a picture
         axes.set_title(name, fontsize=10)
         axes.grid(True, axis="y")
         axes.margins(x=0)
@@ -67,7 +68,7 @@ def _panels(number: int, *, sharex: bool = False) -> tuple[Figure, list[Axes]]:
 def _titled(figure: Figure, title: str, xlabel: str, ylabel: str) -> Figure:
     figure.supxlabel(xlabel, fontsize=10)
     figure.supylabel(ylabel, fontsize=10)
-    figure.suptitle(title, fontsize=11, fontweight="bold", x=0.01, ha="left")
+    style.title(figure, title)
     return figure
 
 
@@ -135,29 +136,22 @@ def _panel(
 ) -> None:
     x, y = np.asarray(numbers, np.float64), np.asarray(metric, np.float64)
     values = np.unique(x)
-    logs = log and bool(np.all(values > 0))
-    for value in values:
-        runs = y[x == value]
-        if not np.all(np.isfinite(runs)):
-            axes.plot(value, top, "x", color=style.INK, markersize=6)
-            continue
-        centre, low, high = _student(np.log(runs)[:, None] if log else runs[:, None])
-        ends = [float(e[0]) for e in (centre, low, high)]
-        centre_, low_, high_ = np.exp(ends) if log else ends
-        axes.plot([value, value], [low_, high_], color=look["color"], linewidth=1.2)
-        here = chosen is not None and np.isclose(value, chosen, rtol=1e-6)
-        face = look["color"] if here else "white"
-        size = 8 if here else 4.5
-        axes.plot(
-            value,
-            centre_,
-            look["marker"],
-            color=look["color"],
-            markerfacecolor=face,
-            markersize=size,
-        )
-    if logs:
+    failed = np.array([not np.all(np.isfinite(y[x == v])) for v in values], bool)
+    shown = values[~failed]
+    runs = [np.log(y[x == v]) if log else y[x == v] for v in shown]
+    bands = [[float(end[0]) for end in _student(r[:, None])] for r in runs]
+    centre, low, high = np.array(bands).reshape(-1, 3).T
+    if log:
+        centre, low, high = np.exp(centre), np.exp(low), np.exp(high)
+    axes.vlines(shown, low, high, color=look["color"], linewidth=1.2)
+    mark = {"color": look["color"], "marker": look["marker"], "linestyle": "none"}
+    axes.plot(shown, centre, markerfacecolor="white", markersize=4.5, **mark)
+    here = np.isclose(shown, np.nan if chosen is None else chosen, rtol=1e-6)
+    axes.plot(shown[here], centre[here], markersize=8, **mark)
+    axes.plot(values[failed], np.full(failed.sum(), top), "x", color=style.INK)
+    if log and np.all(values > 0):
         axes.set_xscale("log")
     if log:
         axes.set_yscale("log")
+    axes.minorticks_off()
     axes.grid(True)

@@ -69,7 +69,9 @@ class Engine:
         """Compile what every block runs, and other measures than the trial's own; once each."""
         number = jnp.result_type(float)
         hyper = {n: jax.ShapeDtypeStruct((self.width.settings,), number) for n in self.names}
-        keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), self.width.replicates))
+        keys = jax.eval_shape(
+            self._prepare, jax.random.split(jax.random.key(0), self.width.replicates)
+        )
         init = functools.partial(_init, self.staged.init)
         state = jax.eval_shape(init, keys, hyper, self._data)
         step = jax.ShapeDtypeStruct((), jnp.int32)
@@ -80,6 +82,10 @@ class Engine:
         for measure in measures or (self.staged.measure,):
             measured = functools.partial(_measure, measure)
             self._compile(measure, measured, state, hyper, self._data)
+
+    def _prepare(self, keys: Array) -> Any:
+        prepare = self.staged.prepare
+        return _prepared(prepare, keys, self._data) if prepare else keys
 
     def _compile(self, name: Any, fn: Any, *args: Any, donate: tuple[int, ...] = ()) -> None:
         if name not in self._compiled:
@@ -99,7 +105,7 @@ class Engine:
         measure = measure or self.staged.measure
         self.compile(measure)
         started = time.perf_counter()
-        keys = plan.keys(block)
+        keys = self._prepare(plan.keys(block))
         hyper = {n: jnp.asarray(x, jnp.result_type(float)) for n, x in plan.numbers(block).items()}
         state = self._compiled["init"](keys, hyper, self._data)
         curves: list[dict[str, NDArray[Any]]] = []
@@ -130,9 +136,15 @@ def _state_axes(state: Any) -> Any:
     )
 
 
-def _init(init: Callable[..., Any], keys: Array, hyper: dict[str, Array], data: Any) -> Any:
-    one = {name: x[0] for name, x in hyper.items()}
-    axes = _state_axes(jax.eval_shape(init, keys[0], one, data))
+@functools.partial(jax.jit, static_argnums=0)
+def _prepared(prepare: Callable[..., Any], keys: Array, data: Any) -> Any:
+    return jax.vmap(prepare, in_axes=(0, None))(keys, data)
+
+
+def _init(init: Callable[..., Any], keys: Any, hyper: dict[str, Array], data: Any) -> Any:
+    first = {name: x[0] for name, x in hyper.items()}
+    one = jax.tree.map(lambda x: x[0], keys)
+    axes = _state_axes(jax.eval_shape(init, one, first, data))
     settings = jax.vmap(init, in_axes=(None, 0, None), out_axes=axes)
     return jax.vmap(settings, in_axes=(0, None, None))(keys, hyper, data)
 

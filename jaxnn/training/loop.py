@@ -22,7 +22,7 @@ from jaxnn.training.status import Status, after_loss, after_update
 from jaxnn.training.step import step as one_step
 from jaxnn.typing import Array, Float, Int, Params, PRNGKeyArray, Shared, Staged
 
-__all__ = ["Data", "Keys", "Loop", "Point", "TrialState"]
+__all__ = ["Data", "Keys", "Loop", "Point", "Prepared", "TrialState", "prepare"]
 
 
 class Data(NamedTuple):
@@ -44,6 +44,19 @@ class Keys(NamedTuple):
     def of(cls, key: PRNGKeyArray) -> Keys:
         """The four children of a trial's key, by number."""
         return cls(*(jax.random.fold_in(key, child) for child in range(4)))
+
+
+class Prepared(NamedTuple):
+    """What a trial starts from, whatever its optimizer."""
+
+    params: Params
+    keys: Keys
+
+
+def prepare(key: PRNGKeyArray, data: Data) -> Prepared:
+    """Initial parameters and the children of a trial's key."""
+    keys = Keys.of(key)
+    return Prepared(data.problem.init(keys.params), keys)
 
 
 class Point(NamedTuple):
@@ -84,17 +97,14 @@ class Loop:
 
     def staged(self, data: Data, num_steps: int) -> Staged:
         """A trial for a sweep; its `hyper` is the rule's own, checked."""
-        return Staged(self.init, self.advance, self.measure, num_steps, data)
+        return Staged(self.init, self.advance, self.measure, num_steps, data, prepare)
 
-    def init(self, key: PRNGKeyArray, hyper: Any, data: Data) -> TrialState:
+    def init(self, prepared: Prepared, hyper: Any, data: Data) -> TrialState:
         """The state before step 0."""
-        return self.start(data.problem.init(Keys.of(key).params), key, hyper, data)
-
-    def start(self, params: Params, key: PRNGKeyArray, hyper: Any, data: Data) -> TrialState:
-        """The state before step 0 at given parameters."""
+        params, keys = prepared
         point = Point(params, self.optimizer.init(params, hyper))
         order = batches.start(data.problem.train, self.batch_size)
-        return TrialState(point, params, Status.start(), Shared(Keys.of(key)), Shared(order))
+        return TrialState(point, params, Status.start(), Shared(keys), Shared(order))
 
     def advance(
         self, state: TrialState, hyper: Any, step: Int[ArrayLike, ""], data: Data

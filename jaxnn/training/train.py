@@ -15,7 +15,7 @@ from jaxnn import problems, schedules, tree
 from jaxnn.errors import bad_type, bad_value, check_integer
 from jaxnn.optimizers import check, make_hyper, resolve, scheduled
 from jaxnn.training.batches import check_batch_size
-from jaxnn.training.loop import Data, Loop, Point, TrialState
+from jaxnn.training.loop import Data, Keys, Loop, Point, Prepared, TrialState, prepare
 from jaxnn.training.status import Status
 from jaxnn.typing import Array, ArrayLike, Float, Int, Params, PRNGKeyArray, Shared, Staged
 
@@ -128,8 +128,8 @@ class _SweepLoop(Loop):
     def _numbers(self, hyper: Any) -> Any:
         return checked_hyper(self.optimizer, hyper, self.num_steps)
 
-    def init(self, key: PRNGKeyArray, hyper: Any, data: Data) -> TrialState:
-        return super().init(key, self._numbers(hyper), data)
+    def init(self, prepared: Prepared, hyper: Any, data: Data) -> TrialState:
+        return super().init(prepared, self._numbers(hyper), data)
 
     def advance(
         self, state: TrialState, hyper: Any, step: Int[ArrayLike, ""], data: Data
@@ -231,11 +231,11 @@ def _initial_state(
 ) -> tuple[TrialState, Array]:
     zero = jnp.zeros((), jnp.int32)
     if initial is None:
-        return loop.init(key, hyper, data), zero
+        return loop.init(prepare(key, data), hyper, data), zero
     if not isinstance(initial, Run):
-        return loop.start(initial, key, hyper, data), zero
+        return loop.init(Prepared(initial, Keys.of(key)), hyper, data), zero
     point = Point(initial.raw_params, initial.optimizer_state)
-    state = loop.start(initial.raw_params, key, hyper, data)
+    state = loop.init(Prepared(initial.raw_params, Keys.of(key)), hyper, data)
     state = state._replace(
         point=point, kept=initial.raw_params, status=initial.status, order=Shared(initial.order)
     )
