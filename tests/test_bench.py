@@ -9,15 +9,17 @@ import math
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnn import bench, problems
+from jaxnn import bench, problems, training
 from jaxnn.bench import Protocol, words
-from jaxnn.bench.statistics import Estimate
+from jaxnn.bench.statistics import Estimate, mean_interval
 from jaxnn.models import MLP
 from jaxnn.problems import Target
+from jaxnn.sweeps import EVALUATION, Plan, Width
 
 PROTOCOL = Protocol(
     tuning_trials=5, tuning_seeds=2, evaluation_seeds=3, num_steps=20, batch_size=16, record_every=4
@@ -74,9 +76,6 @@ def test_no_test_data_in_tuning(problem: Any, comparison: Any) -> None:
 
 
 def test_figures_are_of_the_test_rows_and_fresh_seeds(problem: Any, comparison: Any) -> None:
-    from jaxnn import training
-    from jaxnn.sweeps import EVALUATION, Plan, Width
-
     outcome = next(o for o in comparison.outcomes if o.optimizer == "sgd")
     plan = Plan({}, 3, PROTOCOL.seed, EVALUATION, Width(3, 1))
     key = plan.keys(next(plan.blocks()))[1]
@@ -166,6 +165,23 @@ def test_a_function_to_minimise_is_a_problem_too(tmp_path: Path) -> None:
     assert result.metrics()[0] == "loss"
     result.save(tmp_path)
     assert (tmp_path / "learning_curves.png").stat().st_size > 5000
+
+
+def test_a_good_setting_reaches_96_per_cent_on_the_test_rows_of_digits() -> None:
+    def accuracy(key: Any) -> Any:
+        run = training.train(
+            "digits",
+            "adam",
+            {"learning_rate": 1e-2},
+            key,
+            num_steps=500,
+            batch_size=32,
+            record_every=0,
+        )
+        return training.evaluate(problems.get("digits"), run.params, "test")["accuracy"]
+
+    accuracies = jax.vmap(accuracy)(jax.random.split(jax.random.key(0), 5))
+    assert mean_interval(accuracies).value >= 0.96
 
 
 @pytest.mark.parametrize(

@@ -211,7 +211,7 @@ def test_an_unknown_option_is_a_usage_error() -> None:
 def test_ctrl_c_ends_cleanly(tmp_path: Path) -> None:
     environment = {**os.environ, "COLUMNS": "80", "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
-        [JAXNN, "bench", "--steps", "100000", "--out", "out"],
+        [JAXNN, "bench", "--steps", "20000", "--trials", "2", "--out", "out"],
         cwd=tmp_path,
         env=environment,
         stdout=subprocess.PIPE,
