@@ -18,6 +18,7 @@ from jaxnn import bench, problems, training
 from jaxnn.bench import Protocol, words
 from jaxnn.bench.statistics import Estimate, mean_interval
 from jaxnn.models import MLP
+from jaxnn.optimizers import sgd
 from jaxnn.problems import Target
 from jaxnn.sweeps import EVALUATION, Plan, Width
 
@@ -158,6 +159,27 @@ def test_a_contestant_that_fails_leaves_the_others_alone(comparison: Any) -> Non
     np.testing.assert_array_equal(
         alone.outcomes[0].values("loss"), result.outcomes[0].values("loss")
     )
+
+
+class Raising:
+    """A rule whose update raises while tracing."""
+
+    Hyper, init = sgd.Hyper, staticmethod(sgd.init)
+    STRUCTURE, SEARCH_SPACE, REFERENCE = {}, sgd.SEARCH_SPACE, "nothing"
+    NEEDS, REVERSE_DIFFERENTIABLE = frozenset(), True
+    __name__ = "raising"
+
+    @staticmethod
+    def update(*arguments: Any) -> Any:
+        raise RuntimeError("this rule is broken")
+
+
+@pytest.mark.parametrize("place", [0, 2])
+def test_an_error_of_a_contestant_reaches_the_caller(problem: Any, place: int) -> None:
+    rules: list[Any] = ["sgd", "adam", "momentum", "nesterov"]
+    rules.insert(place, Raising())
+    with pytest.raises(RuntimeError, match="this rule is broken"):
+        bench.run(rules, problem, PROTOCOL)
 
 
 def test_a_function_to_minimise_is_a_problem_too(tmp_path: Path) -> None:

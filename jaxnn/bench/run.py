@@ -60,11 +60,16 @@ def run(
                 progress(name_of(rule), problem.name, phase, done, total)
 
         device = free.get()
-        # Both are settings of a thread: without this, workers would forget the caller's.
-        with jax.enable_x64(x64), jax.default_device(device):
-            outcome = contest(rule, problem, protocol, fixed=held.get(name_of(rule)), progress=tell)
-        free.put(device)
-        return outcome
+        try:
+            # Both are settings of a thread: without this, workers would forget the caller's.
+            with jax.enable_x64(x64), jax.default_device(device):
+                numbers = held.get(name_of(rule))
+                return contest(rule, problem, protocol, fixed=numbers, progress=tell)
+        except BaseException:
+            stop.set()
+            raise
+        finally:
+            free.put(device)
 
     devices = jax.local_devices()
     free = queue.SimpleQueue[Any]()
@@ -74,6 +79,11 @@ def run(
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(one, number) for number in range(len(jobs))]
         try:
+            concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_EXCEPTION)
+            raised = [f.exception() for f in futures if f.done() and f.exception()]
+            # What stopped the others comes before their saying that they were stopped.
+            for error in sorted(raised, key=lambda e: isinstance(e, _StoppedError)):
+                raise error
             outcomes = [future.result() for future in futures]
         except BaseException:
             stop.set()
