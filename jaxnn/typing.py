@@ -114,6 +114,7 @@ class Staged(NamedTuple):
     data: a pytree of arrays that all trials share; an argument, never a closure.
     prepare(key, data) → prepared: what a trial draws before its numbers matter. It is compiled once
         for all trials with the same function, whatever their optimizer.
+    check(hyper): raises on the host for concrete numbers that a trial cannot run with.
     """
 
     init: Callable[[Any, Any, Any], Any]
@@ -122,3 +123,4 @@ class Staged(NamedTuple):
     num_steps: int
     data: Any = None
     prepare: Callable[[Any, Any], Any] | None = None
+    check: Callable[[dict[str, float]], Any] | None = None

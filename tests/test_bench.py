@@ -12,13 +12,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
-from jaxnn import bench, problems, training
+from jaxnn import bench, problems, schedules, training
 from jaxnn.bench import Protocol, words
 from jaxnn.bench.statistics import Estimate, mean_interval
 from jaxnn.models import MLP
-from jaxnn.optimizers import sgd
+from jaxnn.optimizers import from_optax, scheduled, sgd
 from jaxnn.problems import Target
 from jaxnn.sweeps import EVALUATION, Plan, Width
 
@@ -182,6 +183,29 @@ def test_an_error_of_a_contestant_reaches_the_caller(problem: Any, place: int) -
         bench.run(rules, problem, PROTOCOL)
 
 
+def test_an_error_of_a_problem_reaches_the_caller(problem: Any) -> None:
+    broken = dataclasses.replace(problem, loss_name="hinge")
+    with pytest.raises(TypeError, match="hinge"):
+        bench.run(["sgd", "adam", "momentum", "nesterov"], broken, PROTOCOL)
+
+
+def with_steps(comparison: Any, **steps: list[float]) -> Any:
+    """The comparison with other steps to the target."""
+    chosen = [o for o in comparison.outcomes if o.optimizer in steps]
+    changed = [dataclasses.replace(o, steps=np.array(steps[o.optimizer])) for o in chosen]
+    return dataclasses.replace(comparison, outcomes=tuple(changed))
+
+
+def test_the_leader_on_steps_has_the_smallest_median(comparison: Any) -> None:
+    split = with_steps(comparison, sgd=[4.0, 4.0, math.inf], adam=[12.0, 12.0, 12.0])
+    assert split.order("steps") == ["sgd", "adam"]
+    assert "sgd has the fewest, 4 [4, never]" in split.summary()[-1]
+    nobody = with_steps(comparison, sgd=[math.inf] * 3, adam=[4.0, math.inf, math.inf])
+    assert nobody.summary()[-1].endswith("no contestant arrives on most seeds.")
+    alike = with_steps(comparison, sgd=[4.0, 8.0, 4.0], adam=[4.0, 8.0, 4.0])
+    assert alike.summary()[-1].endswith("adam is identical to it on every seed.")
+
+
 def test_a_function_to_minimise_is_a_problem_too(tmp_path: Path) -> None:
     result = bench.run(["sgd", "adam"], problems.get("quadratic", dim=2, spread=0.5), PROTOCOL)
     assert result.metrics()[0] == "loss"
@@ -227,6 +251,16 @@ def test_a_good_setting_reaches_96_per_cent_on_the_test_rows_of_digits() -> None
             "sgd: `hyper` must be one of learning_rate; got 'rate'. Did you mean 'learning_rate'?",
         ),
         (
+            lambda p: bench.run(["sgd"], [p, make_problem(1)], PROTOCOL),
+            "bench.run: `problems` must be differently named and at least one; got ['toy', 'toy']."
+            " Give each a name of its own: problems.classification(..., name=...).",
+        ),
+        (
+            lambda p: Protocol(num_steps=10**9),
+            "Protocol: `num_steps` must be at most 1,000,000,000 over all trials of a contestant; "
+            "got 58,000,000,000. Take fewer steps, trials or seeds.",
+        ),
+        (
             lambda p: Protocol(evaluation_seeds=1),
             "Protocol: `evaluation_seeds` must be >= 2; got 1. Pass 2 or more.",
         ),
@@ -244,6 +278,25 @@ def test_bad_input(problem: Any, call: Any, message: str) -> None:
     with pytest.raises(ValueError, match="must be") as caught:
         call(problem)
     assert str(caught.value) == message
+
+
+def test_what_is_no_rule_is_named(problem: Any) -> None:
+    for optimizers, got in (("sgd", "a string"), ([3], "3")):
+        with pytest.raises(TypeError, match="optimizer") as caught:
+            bench.run(optimizers, problem, PROTOCOL)
+        assert f"; got {got}. " in str(caught.value)
+    with pytest.raises(TypeError, match="from_optax"):
+        bench.run([optax.lion, "adam"], problem, PROTOCOL)
+
+
+def test_a_scheduled_rule_and_one_of_optax_take_part(tmp_path: Path, problem: Any) -> None:
+    rules = [scheduled(sgd, learning_rate=schedules.get("cosine")), from_optax(optax.adadelta)]
+    held = {"optax.adadelta": {"rho": 0.8}}
+    result = bench.run(rules, problem, PROTOCOL, fixed=held)
+    first, second = result.outcomes
+    assert list(first.setting) == ["inner.learning_rate"]
+    assert second.setting == {"rho": 0.8}
+    result.save(tmp_path)
 
 
 def test_an_unknown_contestant_in_a_verdict_is_named(comparison: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
@@ -17,53 +18,78 @@ from jaxnn.errors import BadType, BadValue
 from jaxnn.models import MLP, Dense, Perceptron, PerceptronParams
 
 SQUARE = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
+# Half a unit of the sixth digit, whatever the first one is.
+ROUNDING = {"float64": 1e-14, "float32": 5e-7}
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_lecture_in_one_dimension(dtype):
+@pytest.fixture(params=["float64", "float32"])
+def precision(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Both precisions: the dtype of JAX's floats in the test."""
+    with jax.enable_x64(request.param == "float64"):
+        yield request.param
+
+
+def test_lecture_in_one_dimension(precision):
     """Lecture, section 1: 2p − 9 < 0 → N, so data are split at p = 4.5; there the answer is P."""
-    with jax.enable_x64(dtype == "float64"):
-        p = jnp.array([[0.0], [4.0], [4.5], [5.0], [9.0]], dtype)
-        assert dissect.linear_side(jnp.array([2.0]), -9.0, p).tolist() == [False] * 2 + [True] * 3
-        distance = dissect.signed_distance(jnp.array([2.0]), -9.0, p)
-        assert distance.tolist() == [-4.5, -0.5, 0.0, 0.5, 4.5]
-        assert distance.dtype == dtype
-    assert dissect.linear_boundary(2.0, -9.0, 0, 10).vertices.tolist() == [[4.5]]
+    weight = jnp.array([2.0], precision)
+    p = jnp.array([[0.0], [4.0], [4.5], [5.0], [9.0]], precision)
+    assert dissect.linear_side(weight, -9.0, p).tolist() == [False] * 2 + [True] * 3
+    distance = dissect.signed_distance(weight, -9.0, p)
+    assert distance.tolist() == [-4.5, -0.5, 0.0, 0.5, 4.5]
+    assert distance.dtype == precision
+    assert dissect.linear_boundary(weight, -9.0, 0, 10).vertices.tolist() == [[4.5]]
 
 
-def test_lecture_in_two_dimensions_is_the_line_of_the_and_gate():
+def test_lecture_in_two_dimensions_is_the_line_of_the_and_gate(precision):
     """Lecture, sections 1 and 2: the learned line 2x₁ + 2x₂ − 2.5 = 0."""
     model = Perceptron(2)
     begin = PerceptronParams(jnp.ones(2), jnp.asarray(2.5))
     fit = model.fit(begin, SQUARE, np.array([0, 0, 0, 1]), learn_threshold=False)
     weight, theta = fit.params.weight, -float(fit.params.threshold)
+    assert weight.dtype == precision
     line = dissect.linear_boundary(weight, theta, 0.0, 2.0)
     assert line.vertices.tolist() == [[0.0, 1.25], [1.25, 0.0]]
     assert (line.weight.tolist(), line.theta) == ([2.0, 2.0], -2.5)
     assert dissect.linear_side(weight, theta, SQUARE).tolist() == [False, False, False, True]
+    distance = dissect.signed_distance(weight, theta, SQUARE)
+    assert distance.dtype == precision
+    expected = np.array([-2.5, -0.5, -0.5, 1.5]) / np.sqrt(8)
+    np.testing.assert_allclose(distance, expected, rtol=ROUNDING[precision])
 
 
-def test_lecture_in_three_dimensions_is_a_plane():
+def test_lecture_in_three_dimensions_is_a_plane(precision):
     """Lecture, section 1: ap + bq + cr + d = 0; half-way through a cube it is a hexagon."""
-    plane = dissect.linear_boundary([1.0, 1.0, 1.0], -1.5, 0.0, 1.0).vertices
+    weight = jnp.ones(3, precision)
+    plane = dissect.linear_boundary(weight, -1.5, 0.0, 1.0).vertices
     assert sorted(plane.tolist()) == sorted(map(list, itertools.permutations([0.0, 0.5, 1.0])))
     sides = np.linalg.norm(plane - np.roll(plane, 1, axis=0), axis=1)
     np.testing.assert_allclose(sides, np.sqrt(0.5))  # neighbours in order, around the hexagon
-    triangle = dissect.linear_boundary([1.0, 1.0, 1.0], -0.5, 0.0, 1.0).vertices
+    triangle = dissect.linear_boundary(weight, -0.5, 0.0, 1.0).vertices
     assert sorted(triangle.tolist()) == [[0.0, 0.0, 0.5], [0.0, 0.5, 0.0], [0.5, 0.0, 0.0]]
+    diagonal = jnp.array([[0.0] * 3, [0.5] * 3, [1.0] * 3], precision)
+    assert dissect.linear_side(weight, -1.5, diagonal).tolist() == [False, True, True]
+    distance = dissect.signed_distance(weight, -1.5, diagonal)
+    assert distance.dtype == precision
+    expected = np.array([-0.5, 0.0, 0.5]) * np.sqrt(3)
+    np.testing.assert_allclose(distance, expected, rtol=ROUNDING[precision])
 
 
-def test_lecture_in_n_dimensions(x64):
+def test_lecture_in_n_dimensions(precision):
     """Lecture, section 1: Σ wᵢ pᵢ + θ, and the distance from where it is 0."""
     rng = np.random.default_rng(0)
-    weight, points = rng.normal(size=7), rng.normal(size=(4, 5, 7))
+    weight = rng.normal(size=7).astype(precision).astype(float)
+    points = rng.normal(size=(4, 5, 7)).astype(precision).astype(float)
     score = np.einsum("i,abi->ab", weight, points) + 0.3
-    sides = dissect.linear_side(weight, 0.3, points)
-    np.testing.assert_array_equal(sides, score >= 0)
-    distance = np.asarray(dissect.signed_distance(weight, 0.3, points))
-    np.testing.assert_allclose(distance, score / np.linalg.norm(weight), rtol=1e-12)
-    feet = points - distance[..., None] * weight / np.linalg.norm(weight)
-    np.testing.assert_allclose(dissect.signed_distance(weight, 0.3, feet), 0, atol=1e-12)
+    w, p = jnp.asarray(weight, precision), jnp.asarray(points, precision)
+    np.testing.assert_array_equal(dissect.linear_side(w, 0.3, p), score >= 0)
+    distance = dissect.signed_distance(w, 0.3, p)
+    assert distance.dtype == precision
+    # A sum is as exact as its largest terms: digits are lost where these cancel.
+    terms = (np.abs(points) @ np.abs(weight) + 0.3) / np.linalg.norm(weight)
+    wrong = np.abs(np.asarray(distance) - score / np.linalg.norm(weight))
+    assert np.all(wrong <= ROUNDING[precision] * terms)
+    feet = p - distance[..., None] * jnp.broadcast_to(w / jnp.linalg.norm(w), p.shape)
+    assert np.all(np.abs(dissect.signed_distance(w, 0.3, feet)) <= ROUNDING[precision] * terms)
 
 
 numbers = st.integers(-6, 6).map(lambda n: n / 2)

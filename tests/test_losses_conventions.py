@@ -59,10 +59,13 @@ def test_lecture_categorical_cross_entropy(targets, p, expected, dtype, x64):
     assert_shown(value, dtype, expected)
 
 
-def test_lecture_squared_error(x64):
-    value, slope = jax.value_and_grad(losses.squared_error)(jnp.float64(0.70910243), 0.25)
-    np.testing.assert_allclose(value, 0.5 * 0.45910243**2, rtol=1e-14)
-    np.testing.assert_allclose(slope, 0.45910243, rtol=1e-14)
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64], ids=lambda d: d.__name__)
+def test_lecture_squared_error(dtype, x64):
+    value, slope = jax.value_and_grad(losses.squared_error)(dtype(0.70910243), 0.25)
+    assert value.dtype == slope.dtype == dtype
+    rtol = 5e-7 if dtype == jnp.float32 else 1e-14
+    np.testing.assert_allclose(value, 0.5 * 0.45910243**2, rtol=rtol)
+    np.testing.assert_allclose(slope, 0.45910243, rtol=rtol)
 
 
 # Conventions that a reference does not show.

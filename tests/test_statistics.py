@@ -77,7 +77,9 @@ def test_the_paired_test_is_scipys() -> None:
 def test_differences_that_nothing_random_explains() -> None:
     assert compare([1.0, 2.0], [1.0, 2.0]).p_value == 1.0
     assert compare([1.0, 2.0], [1.0, 2.0]).seeds_needed == math.inf
-    assert compare([2.0, 3.0], [1.0, 2.0]).p_value == 0.0
+    # All five differences alike: as likely as five heads or five tails.
+    assert compare([2.0] * 5, [1.0] * 5).p_value == 2 / 2**5
+    assert compare([2.0] * 5, [1.0] * 5).seeds_needed == 6
     assert math.isnan(compare([1.0, math.nan], [1.0, 2.0]).p_value)
 
 

@@ -176,7 +176,7 @@ def test_progress_counts_segments_and_may_stop_the_sweep() -> None:
         (
             {"num_trials": 0},
             ValueError,
-            "sweeps: `num_trials` must be >= 1; got 0. Pass 1 or more.",
+            "sweeps: `num_trials` must be in [1, 1000000]; got 0. Did you mean 1?",
         ),
         (
             {"seed": -1},
@@ -212,6 +212,43 @@ def test_bad_input(arguments: dict[str, Any], error: type[Exception], message: s
     with pytest.raises(error) as caught:
         sweeps.run(**call)
     assert str(caught.value) == message
+
+
+def test_numbers_of_a_trial_are_checked_before_anything_compiles() -> None:
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    problem = problems.classification(x, np.argmax(x, axis=1), model=MLP((3, 6, 3)))
+    staged = training.stages(problem, adam, num_steps=2)
+    for space, message in (
+        ({"b1": 1.5}, "adam: `b1` must be in [0, 1); got 1.5. Did you mean 0.9?"),
+        (
+            {"lr": 0.1},
+            "adam: `hyper` must be one of b1, b2, eps, eps_root, learning_rate; got 'lr'. "
+            "Did you mean 'learning_rate'?",
+        ),
+    ):
+        with pytest.raises(ValueError, match="adam") as caught:
+            sweeps.run(staged, space, num_trials=2)
+        assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("name", ["x", "setting", "replicate"])
+def test_a_metric_may_not_be_named_like_a_column(name: str) -> None:
+    with pytest.raises(ValueError, match="metrics") as caught:
+        sweeps.run(lambda key, hyper: {name: hyper["x"]}, {"x": uniform(0, 1)}, num_trials=2)
+    assert str(caught.value) == (
+        f"sweeps: `metrics` must be named unlike the settings; got {name!r}. "
+        "That is a column of the table already: rename the metric."
+    )
+
+
+def test_a_trial_without_numbers_and_one_without_names() -> None:
+    def draw(key: Any, hyper: Any) -> Any:
+        return {"u": jax.random.uniform(key)}
+
+    results = sweeps.run(draw, {}, num_trials=1, num_seeds=3)
+    assert len(set(results.table()["u"])) == 3
+    with pytest.raises(TypeError, match="a dict of scalars"):
+        sweeps.run(lambda key, hyper: hyper["x"], {"x": uniform(0, 1)}, num_trials=2)
 
 
 def test_an_unknown_metric_is_named() -> None:

@@ -61,6 +61,10 @@ class Comparison:
         """The contestants' names."""
         return tuple(dict.fromkeys(o.optimizer for o in self.outcomes))
 
+    def __repr__(self) -> str:
+        against = f"{', '.join(self.optimizers)} on {', '.join(self.problems)}"
+        return f"Comparison({against}; see .table(), .summary(), .verdict(a, b), .save(folder))"
+
     def on(self, problem: str | None = None) -> tuple[Outcome, ...]:
         """The outcomes on one problem; on the only one by default."""
         name = self._problem(problem)
@@ -156,13 +160,17 @@ class Comparison:
         return np.minimum(values, self.protocol.num_steps) if metric == "steps" else values
 
     def order(self, metric: str = "loss", problem: str | None = None) -> list[str]:
-        """The contestants from the best figure to the worst; those that failed on a seed last."""
-        sign = -1.0 if metric in HIGHER_IS_BETTER else 1.0
+        """The contestants from the best figure to the worst; those that failed on a seed last.
 
-        def score(outcome: Outcome) -> float:
-            values = self._comparable(outcome.optimizer, metric, outcome.problem)
-            mean = sign * float(np.mean(values))
-            return math.inf if math.isnan(mean) else mean
+        Steps go by their median, then by their mean with the last step for runs that never arrived.
+        """
+
+        def score(outcome: Outcome) -> tuple[bool, float, float]:
+            figure = self.estimate(outcome.optimizer, metric, outcome.problem).value
+            mean = float(np.mean(self._comparable(outcome.optimizer, metric, outcome.problem)))
+            sign = -1.0 if metric in HIGHER_IS_BETTER else 1.0
+            first, second = (math.inf if math.isnan(x) else sign * x for x in (figure, mean))
+            return outcome.num_failed > 0, first, second
 
         return [outcome.optimizer for outcome in sorted(self.on(problem), key=score)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnn.bench.protocol import Protocol
-from jaxnn.optimizers import check, resolve
+from jaxnn.optimizers import resolve
 from jaxnn.optimizers.base import name_of
 from jaxnn.sweeps import EVALUATION, TUNING, Engine, Plan, Results, Width, execute, propose
 from jaxnn.training import stages
@@ -30,7 +31,8 @@ class Outcome:
     first, test metrics, fresh seeds; only setting 0 is reported. setting: its numbers.
     steps: [evaluation seeds] updates to the problem's target, ∞ where it was not reached, None
     where the problem has none.
-    microseconds: wall time of a network's step, in the block. compile_seconds, total_seconds: wall.
+    microseconds: wall time of a network's step in the fastest block, NaN where that was too short
+    to tell. compile_seconds, total_seconds: wall.
     """
 
     optimizer: str
@@ -90,15 +92,13 @@ def contest(
     """
     started = time.perf_counter()
     tell = progress or _ignore
-    rule = resolve(optimizer)
-    check(rule, fixed or {})
+    rule, held = resolve(optimizer), dict(fixed or {})
+    space = {n: x for n, x in rule.SEARCH_SPACE.items() if not _is_held(n, held)} | held
     shape = {"num_steps": protocol.num_steps, "record_every": protocol.record_every}
     rows = None if problem.train is None else min(protocol.batch_size, problem.num_rows)
     staged = stages(problem, rule, batch_size=rows, split="validation", **shape)
     on_test = stages(problem, rule, batch_size=rows, split="test", **shape).measure
-    settings = propose(
-        {**rule.SEARCH_SPACE, **(fixed or {})}, protocol.tuning_trials, protocol.seed
-    )
+    settings = propose(space, protocol.tuning_trials, protocol.seed)
     width = Width(protocol.tuning_seeds, min(protocol.tuning_trials, 32))
     engine = Engine(staged, tuple(settings), width)
     tell("compiling", 0, 1)
@@ -117,8 +117,6 @@ def contest(
     evaluation = execute(
         engine, plan, measure=on_test, progress=lambda done, of: tell("evaluating", done, of)
     )
-    blocks = -(-protocol.tuning_trials // width.settings) + plan.num_blocks
-    net_steps = blocks * width.lanes * protocol.num_steps
     outcome = Outcome(
         name_of(rule),
         problem.name,
@@ -126,11 +124,23 @@ def contest(
         tuning,
         evaluation,
         None,
-        1e6 * engine.run_seconds / net_steps,
+        _microseconds(engine),
         engine.compile_seconds,
         time.perf_counter() - started,
     )
     return dataclasses.replace(outcome, steps=steps_to_target(outcome, problem.target))
+
+
+def _microseconds(engine: Engine) -> float:
+    """Wall time of a network's step in the fastest block; NaN where that is too short to tell."""
+    fastest = min(engine.run_seconds)
+    net_steps = engine.width.lanes * engine.staged.num_steps
+    return 1e6 * fastest / net_steps if fastest > 0.02 else math.nan
+
+
+def _is_held(name: str, held: Mapping[str, float]) -> bool:
+    """Whether a number of the space is fixed; one inside a wrapper may go by its own name."""
+    return name in held or name.removeprefix("inner.") in held
 
 
 def _ignore(phase: str, done: int, total: int) -> None:
@@ -138,10 +148,11 @@ def _ignore(phase: str, done: int, total: int) -> None:
 
 
 def steps_to_target(outcome: Outcome, target: Any) -> NDArray[np.float64] | None:
-    """Updates until the validation metric first reached the target; ∞ where it never did."""
+    """Updates until the validation metric first reached the target; ∞ if never, or if it failed."""
     name = f"validation_{target.metric}" if target else ""
     if name not in outcome.evaluation.curves:
         return None
     curve = outcome.curve(name)
     reached = np.isfinite(curve) & np.asarray(target.reached(np.nan_to_num(curve)))
-    return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1.0, np.inf)
+    arrived = reached.any(axis=1) & np.isfinite(outcome.values("loss"))
+    return np.where(arrived, reached.argmax(axis=1) + 1.0, np.inf)

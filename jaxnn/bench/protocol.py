@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from jaxnn.errors import check_integer, check_seed
+from jaxnn.errors import bad_value, check_integer, check_seed
 
-__all__ = ["QUICK", "Protocol"]
+__all__ = ["MAX_STEPS", "QUICK", "Protocol"]
+
+MAX_STEPS = 10**9
+"""Steps of all runs of a contestant together."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +37,12 @@ class Protocol:
         for name in ("tuning_trials", "tuning_seeds", "num_steps", "batch_size"):
             check_integer("Protocol", name, getattr(self, name), low=1)
         check_integer("Protocol", "evaluation_seeds", self.evaluation_seeds, low=2)
+        # Every loss of every run is kept: more than this is a slip of the keyboard.
+        size = self.num_steps * (self.tuning_trials * self.tuning_seeds + self.evaluation_seeds)
+        if size > MAX_STEPS:
+            constraint = f"at most {MAX_STEPS:,} over all trials of a contestant"
+            fix = "Take fewer steps, trials or seeds."
+            raise bad_value("Protocol", "num_steps", constraint, f"{size:,}", fix)
         check_integer("Protocol", "record_every", self.record_every, low=1, high=self.num_steps)
         check_seed("Protocol", self.seed)
 

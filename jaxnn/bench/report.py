@@ -7,6 +7,7 @@ import dataclasses
 import json
 import math
 import platform
+import re
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -18,12 +19,14 @@ import numpy as np
 import jaxnn
 from jaxnn import plots
 from jaxnn.bench import words
+from jaxnn.bench.statistics import median_cover
 from jaxnn.errors import bad_value
 
 if TYPE_CHECKING:
     from jaxnn.bench.comparison import Comparison
+    from jaxnn.bench.contest import Outcome
 
-__all__ = ["NOTE", "headings", "prepare", "rows", "save", "settings"]
+__all__ = ["headings", "note", "prepare", "rows", "save", "settings"]
 
 
 def headings(comparison: Comparison, problem: str | None = None) -> list[str]:
@@ -44,7 +47,7 @@ def rows(comparison: Comparison, problem: str | None = None) -> list[list[str]]:
         outcome = by_name[name]
         figures = (words.estimate(comparison.estimate(name, m, problem), m) for m in metrics)
         failed = f"{outcome.num_failed} of {len(outcome.values('loss'))}"
-        body.append([name, *figures, f"{outcome.microseconds:.0f}", *[failed] * some_failed])
+        body.append([name, *figures, _microseconds(outcome), *[failed] * some_failed])
     return body
 
 
@@ -98,7 +101,7 @@ def save(comparison: Comparison, folder: Path) -> Path:
         lines += _markdown(headings(comparison, problem), rows(comparison, problem))
         lines += [
             "",
-            NOTE,
+            note(comparison),
             "",
             f"![Learning curves]({curves})",
             f"![Sensitivity]({sensitivity})",
@@ -111,15 +114,21 @@ def save(comparison: Comparison, folder: Path) -> Path:
     return folder
 
 
-NOTE = (
-    "Brackets: 95 % intervals over the evaluation seeds (Student's for means, order statistics for "
-    "the median of steps). µs/step: of one network, contestants side by side."
-)
+def note(comparison: Comparison) -> str:
+    """What the brackets and columns of the table mean."""
+    cover = 100 * median_cover(comparison.protocol.evaluation_seeds)
+    return (
+        "Brackets: 95 % intervals over the evaluation seeds, Student's for means; for the median "
+        f"of steps between order statistics ({cover:.1f} % with so many seeds). Steps are compared "
+        "by their means, a run that never arrives counting as its last step. µs/step: of one "
+        "network in its fastest block, contestants side by side: rough."
+    )
 
 
 def _pictures(comparison: Comparison, problem: str, folder: Path) -> tuple[str, str]:
     outcomes = comparison.on(problem)
-    suffix = "" if len(comparison.problems) == 1 else f"_{problem}"
+    safe = re.sub(r"[^\w.-]+", "-", problem)
+    suffix = "" if len(comparison.problems) == 1 else f"_{safe}"
     curve = next((n for n in ("validation_loss",) if n in outcomes[0].evaluation.curves), "loss")
     steps = np.arange(1, comparison.protocol.num_steps + 1)
     figure = plots.learning_curves(
@@ -128,16 +137,23 @@ def _pictures(comparison: Comparison, problem: str, folder: Path) -> tuple[str, 
         title=f"{problem}: learning curves at each optimizer's best setting",
     )
     curves = plots.save(figure, folder / f"learning_curves{suffix}.png")
-    number = "learning_rate"
     swept = {
         o.optimizer: (o.evaluation.columns[number], _finite_or_nan(o), o.setting[number])
         for o in outcomes
-        if number in o.evaluation.columns
+        for number in o.setting
+        if number.endswith("learning_rate")
     }
     figure = plots.sensitivity(
-        swept, xlabel="learning rate", ylabel="test loss", title=f"{problem}: sensitivity"
+        swept,
+        xlabel="learning rate",
+        ylabel="test loss",
+        title=f"{problem}: every setting on fresh seeds; filled: chosen on validation rows",
     )
     return curves.name, plots.save(figure, folder / f"sensitivity{suffix}.png").name
+
+
+def _microseconds(outcome: Outcome) -> str:
+    return "–" if math.isnan(outcome.microseconds) else f"{outcome.microseconds:.0f}"
 
 
 def _finite_or_nan(outcome: Any) -> Any:
@@ -152,7 +168,9 @@ def _trials(comparison: Comparison) -> dict[str, Any]:
         for phase in ("tuning", "evaluation"):
             columns = getattr(outcome, phase).table()
             length = len(columns["setting"])
-            fixed = {"problem": outcome.problem, "optimizer": outcome.optimizer, "phase": phase}
+            measured = {"tuning": "validation", "evaluation": "test"}[phase]
+            fixed = {"problem": outcome.problem, "optimizer": outcome.optimizer}
+            fixed |= {"phase": phase, "rows_measured": measured}
             parts.append({k: [v] * length for k, v in fixed.items()} | columns)
     names = list(dict.fromkeys(name for part in parts for name in part))
     lengths = [len(part["setting"]) for part in parts]

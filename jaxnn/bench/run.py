@@ -14,10 +14,11 @@ import jax.numpy as jnp
 from jaxnn.bench.comparison import Comparison
 from jaxnn.bench.contest import Outcome, contest
 from jaxnn.bench.protocol import Protocol
-from jaxnn.errors import bad_value, unknown_name
-from jaxnn.optimizers import check, resolve
+from jaxnn.errors import bad_type, bad_value, unknown_name
+from jaxnn.optimizers import check_rule
 from jaxnn.optimizers.base import name_of
 from jaxnn.problems import resolve as resolve_problem
+from jaxnn.training.train import checked_hyper
 
 __all__ = ["contestants", "run"]
 
@@ -36,17 +37,22 @@ def run(
 ) -> Comparison:
     """Compare optimizers: equal tuning budgets, fresh seeds, an interval around every figure.
 
-    optimizers: rules or names, two or more. problems: one or several, as objects or names.
+    optimizers: rules or names, one or more. problems: one or several, as objects or
+    names.
     fixed: numbers of a contestant that are held, not searched: {"adam": {"b1": 0.8}}.
     progress: called from worker threads with (optimizer, problem, phase, done, total).
-    Contestants run side by side, one for each local device. Raises ValueError and TypeError for bad
-    input before anything compiles; Ctrl-C stops after the blocks that are running.
+    Contestants run side by side, two at least and one for each local device. Raises ValueError and
+    TypeError for bad input before anything compiles; Ctrl-C stops after the segments that run.
     """
     protocol = protocol or Protocol()
     held = dict(fixed or {})
     rules = contestants(optimizers, held)
     several = problems if isinstance(problems, list | tuple) else [problems]
     built = [resolve_problem(p) for p in several]
+    named = [problem.name for problem in built]
+    if not built or len(set(named)) != len(named):
+        fix = "Give each a name of its own: problems.classification(..., name=...)."
+        raise bad_value("bench.run", "problems", "differently named and at least one", named, fix)
     jobs = [(rule, problem) for problem in built for rule in rules]
     stop, x64 = threading.Event(), jnp.result_type(float) == jnp.float64
 
@@ -80,7 +86,7 @@ def run(
         futures = [pool.submit(one, number) for number in range(len(jobs))]
         try:
             concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_EXCEPTION)
-            raised = [f.exception() for f in futures if f.done() and f.exception()]
+            raised = [e for f in futures if f.done() and (e := f.exception())]
             # What stopped the others comes before their saying that they were stopped.
             for error in sorted(raised, key=lambda e: isinstance(e, _StoppedError)):
                 raise error
@@ -99,7 +105,10 @@ def contestants(
 
     Raises ValueError for an unknown or repeated name, and for a number outside its range.
     """
-    rules = [resolve(optimizer) for optimizer in optimizers]
+    if isinstance(optimizers, str):
+        fix = f"Pass [{optimizers!r}]."
+        raise bad_type("bench.run", "optimizers", "a list of rules or names", "a string", fix)
+    rules = [check_rule("bench.run", optimizer) for optimizer in optimizers]
     names = [name_of(rule) for rule in rules]
     if not rules or len(set(names)) != len(names):
         fix = "Name each contestant once."
@@ -108,5 +117,5 @@ def contestants(
         if name not in names:
             raise unknown_name("bench.run", "fixed", name, names)
     for rule, name in zip(rules, names, strict=True):
-        check(rule, (fixed or {}).get(name, {}))
+        checked_hyper(rule, (fixed or {}).get(name, {}), 1)
     return rules

@@ -20,6 +20,7 @@ __all__ = [
     "compare",
     "holm",
     "mean_interval",
+    "median_cover",
     "median_interval",
     "seeds_needed",
 ]
@@ -80,6 +81,18 @@ def _median(ordered: NDArray[np.float64]) -> float:
     return float(low if low == high else (low + high) / 2)
 
 
+def median_cover(n: int, confidence: float = 0.95) -> float:
+    """The probability that the interval of a median of n values covers it.
+
+    >>> round(median_cover(10), 3), round(median_cover(5), 4), median_cover(2)
+    (0.979, 0.9375, 0.5)
+    """
+    from scipy.stats import binom
+
+    rank = max(int(binom.ppf((1 - confidence) / 2, n, 0.5)), 1)
+    return float(1 - 2 * binom.cdf(rank - 1, n, 0.5))
+
+
 class Paired(NamedTuple):
     """a − b on common seeds."""
 
@@ -93,7 +106,7 @@ def compare(a: ArrayLike, b: ArrayLike, confidence: float = 0.95, num_asked: int
 
     num_asked: how many comparisons are made together; `seeds_needed` is for a verdict that stands
     up to all of them. Values that are equal throughout give p = 1; a difference that is the same on
-    every seed gives p = 0, for there is nothing random about it. Where a value is not finite a run
+    every seed gives the p-value of the sign test. Where a value is not finite a run
     failed, and the figures are NaN.
     """
     from scipy.stats import t
@@ -104,8 +117,11 @@ def compare(a: ArrayLike, b: ArrayLike, confidence: float = 0.95, num_asked: int
         return Paired(estimate, math.nan, math.nan)
     deviation = float(np.std(differences, ddof=1))
     if deviation == 0:
-        same = estimate.value == 0
-        return Paired(estimate, 1.0 if same else 0.0, math.inf if same else 2)
+        # Student's test divides by 0. All differences alike: the sign test, which knows n.
+        if estimate.value == 0:
+            return Paired(estimate, 1.0, math.inf)
+        level = (1 - confidence) / num_asked
+        return Paired(estimate, 2.0 ** (1 - n), math.ceil(1 - math.log2(level)))
     statistic = abs(estimate.value) / (deviation / math.sqrt(n))
     p_value = float(2 * t.sf(statistic, n - 1))
     level = (1 - confidence) / num_asked

@@ -61,7 +61,7 @@ _WHAT = {"loss": "test loss", "accuracy": "test accuracy", "steps": "steps to ta
 
 
 def _seeds(needed: float) -> str:
-    return "no number of seeds" if math.isinf(needed) else f"about {needed:.0f} seeds"
+    return "more than 1000 seeds" if needed > 1000 else f"about {needed:.0f} seeds"
 
 
 def _join(names: Iterable[str]) -> str:
@@ -75,14 +75,20 @@ def summary(comparison: Comparison, problem: str) -> list[str]:
 
 
 def _paragraph(comparison: Comparison, problem: str, metric: str) -> str:
+    subject = _subject(comparison, problem, metric)
     leader, *others = comparison.order(metric, problem)
-    figure = estimate(comparison.estimate(leader, metric, problem), metric)
+    leading = comparison.estimate(leader, metric, problem)
+    if math.isnan(leading.value):
+        return f"{subject}: every contestant failed on a seed."
+    if math.isinf(leading.value):
+        return f"{subject}: no contestant arrives on most seeds."
     best = {"accuracy": "highest", "steps": "fewest"}.get(metric, "lowest")
-    sentences = [f"{_subject(comparison, problem, metric)}: {leader} has the {best}, {figure}."]
+    sentences = [f"{subject}: {leader} has the {best}, {estimate(leading, metric)}."]
     verdicts = [comparison.verdict(leader, other, problem, metric=metric) for other in others]
     failed = [v.b for v in verdicts if math.isnan(v.p_value)]
     beaten = [v.b for v in verdicts if v.winner == leader]
-    same = [v for v in verdicts if v.winner is None and v.b not in failed]
+    identical = [v.b for v in verdicts if v.paired.p_value == 1 and v.paired.difference.value == 0]
+    same = [v for v in verdicts if v.winner is None and v.b not in (*failed, *identical)]
     if beaten:
         sentences.append(f"It beats {_join(beaten)} (p < 0.05, paired, Holm over all pairs).")
     if same:
@@ -90,13 +96,16 @@ def _paragraph(comparison: Comparison, problem: str, metric: str) -> str:
         needed = "; ".join(f"{v.b} {_count(v.paired.seeds_needed)}" for v in nearest)
         every = "any of the others" if len(same) == len(others) > 1 else _join(v.b for v in nearest)
         sentences.append(f"It cannot be told apart from {every}; seeds that would tell: {needed}.")
+    if identical:
+        verb = "is" if len(identical) == 1 else "are"
+        sentences.append(f"{_join(identical)} {verb} identical to it on every seed.")
     if failed:
         sentences.append(f"{_join(failed)} failed on a seed and cannot be compared.")
     return " ".join(sentences)
 
 
 def _count(needed: float) -> str:
-    return "∞" if math.isinf(needed) else f"≈ {needed:.0f}"
+    return "> 1000" if needed > 1000 else f"≈ {needed:.0f}"
 
 
 def _subject(comparison: Comparison, problem: str, metric: str) -> str:

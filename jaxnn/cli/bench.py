@@ -121,7 +121,7 @@ def show(console: Console, comparison: Comparison) -> None:
 
     for problem in comparison.problems:
         console.print(_grid(report.headings(comparison, problem), report.rows(comparison, problem)))
-        console.print(f"[dim]{report.NOTE}[/dim]\n", highlight=False)
+        console.print(f"[dim]{report.note(comparison)}[/dim]\n", highlight=False)
         console.print(_grid(["", "best setting"], report.settings(comparison, problem)))
         console.print()
         for paragraph in comparison.summary(problem):

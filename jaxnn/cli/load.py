@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from typing import Any
+
+from jaxnn.errors import BadValue, bad_value
 
 __all__ = ["load_problem"]
 
@@ -15,7 +18,6 @@ def load_problem(name: str) -> Any:
     Raises ValueError where it is not to be found; what the user's own code raises passes through.
     """
     from jaxnn import problems
-    from jaxnn.errors import bad_value
 
     module_name, colon, attribute = name.partition(":")
     if not colon:
@@ -24,15 +26,20 @@ def load_problem(name: str) -> Any:
         sys.path.insert(0, "")
     try:
         module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name != module_name.split(".", maxsplit=1)[0] and error.name != module_name:
+    except (ModuleNotFoundError, ValueError, TypeError) as error:
+        missing = getattr(error, "name", None) or module_name
+        if not module_name.startswith(missing):
             raise
         fix = "Run the command in the folder that holds it, or set PYTHONPATH."
-        raise bad_value(
-            "bench", "problem", "an importable module:attribute", repr(name), fix
-        ) from None
+        raise _not_found(name, fix) from None
     if not hasattr(module, attribute):
-        fix = f"{module_name} has no {attribute!r}."
-        raise bad_value("bench", "problem", "an importable module:attribute", repr(name), fix)
+        raise _not_found(name, f"{module_name} has no {attribute!r}.")
     found = getattr(module, attribute)
-    return found if hasattr(found, "loss") else found()
+    made = found() if inspect.isfunction(found) else found
+    if not hasattr(made, "loss") or not hasattr(made, "name"):
+        raise _not_found(name, "It is neither a problem nor a function that returns one.")
+    return made
+
+
+def _not_found(name: str, fix: str) -> BadValue:
+    return bad_value("bench", "problem", "an importable module:attribute", repr(name), fix)

@@ -4,7 +4,7 @@ from jaxnn.optimizers import adadelta, adagrad, adam, adamw, momentum, nesterov,
 from jaxnn.optimizers.base import Optimizer, apply_updates, check, make_hyper
 from jaxnn.optimizers.bind import bind
 from jaxnn.optimizers.from_optax import from_optax
-from jaxnn.optimizers.table import OPTIMIZERS, get, resolve
+from jaxnn.optimizers.table import OPTIMIZERS, check_rule, get, resolve
 from jaxnn.optimizers.wrappers import scheduled
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "apply_updates",
     "bind",
     "check",
+    "check_rule",
     "from_optax",
     "get",
     "make_hyper",

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxnn import tree
 from jaxnn.errors import bad_type
 from jaxnn.optimizers import base
-from jaxnn.optimizers.table import resolve
+from jaxnn.optimizers.table import check_rule
 from jaxnn.typing import ArrayLike, Params
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def bind(rule: Any, hyper: Any = None) -> optax.GradientTransformationExtraArgs:
     """
     import optax
 
-    rule = resolve(rule)
+    rule = check_rule("bind", rule)
     hyper = base.check(rule, rule.Hyper() if hyper is None else hyper)
     init = functools.partial(_init, rule, hyper)
     return optax.GradientTransformationExtraArgs(init, _updater(rule))

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from types import ModuleType
 from typing import Any
 
-from jaxnn.errors import look_up
+from jaxnn.errors import bad_type, look_up
 from jaxnn.optimizers import (
     adadelta,
     adagrad,
@@ -19,7 +19,7 @@ from jaxnn.optimizers import (
 )
 from jaxnn.optimizers.base import variant
 
-__all__ = ["OPTIMIZERS", "get", "resolve"]
+__all__ = ["OPTIMIZERS", "check_rule", "get", "resolve"]
 
 OPTIMIZERS: dict[str, ModuleType] = {
     "sgd": sgd,
@@ -45,3 +45,16 @@ def get(name: str, **structure: Hashable) -> Any:
 def resolve(rule_or_name: Any) -> Any:
     """A rule from a rule or from its name."""
     return get(rule_or_name) if isinstance(rule_or_name, str) else rule_or_name
+
+
+def check_rule(where: str, rule_or_name: Any) -> Any:
+    """`resolve`, and the rule found to be one.
+
+    Raises TypeError for what has no Hyper, init and update, ValueError for an unknown name.
+    """
+    rule = resolve(rule_or_name)
+    if not all(hasattr(rule, name) for name in ("Hyper", "init", "update")):
+        fix = "Wrap Optax's with optimizers.from_optax(optax.adam)."
+        constraint = "a rule with Hyper, init and update, or a name"
+        raise bad_type(where, "optimizer", constraint, repr(rule), fix)
+    return rule

@@ -51,7 +51,7 @@ def learning_curves(
         axes.set_title(name, fontsize=10)
         axes.grid(True, axis="y")
         axes.margins(x=0)
-    return _titled(figure, title, xlabel, f"{ylabel}, 95 % band")
+    return _titled(figure, title, xlabel, f"{ylabel}, 95 % band; grey: the others")
 
 
 def _panels(number: int, *, sharex: bool = False) -> tuple[Figure, list[Axes]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +20,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
+from jaxnn.errors import bad_type, bad_value
 from jaxnn.sweeps.plan import Block, Plan, Width
 from jaxnn.typing import Array, Int, Shared, Staged
 
@@ -34,8 +35,7 @@ def segment_length(num_steps: int) -> int:
     >>> segment_length(500), segment_length(499), segment_length(7)
     (50, 499, 1)
     """
-    divisors = (n for n in range(1, max(num_steps, 1) + 1) if num_steps % n == 0)
-    return next(n for n in divisors if num_steps // n <= MAX_SEGMENTS)
+    return num_steps // next(n for n in range(MAX_SEGMENTS, 0, -1) if num_steps % n == 0)
 
 
 class BlockResult(NamedTuple):
@@ -54,9 +54,9 @@ class Engine:
 
     def __init__(self, staged: Staged, names: tuple[str, ...], width: Width) -> None:
         self.staged, self.names, self.width = staged, names, width
-        self.length = segment_length(staged.num_steps)
+        self.length = max(segment_length(staged.num_steps), 1)
         self.compile_seconds = 0.0
-        self.run_seconds = 0.0
+        self.run_seconds: list[float] = []  # of each block
         self._data = jax.device_put(staged.data)
         self._compiled: dict[Any, Any] = {}
 
@@ -72,7 +72,7 @@ class Engine:
         keys = jax.eval_shape(
             self._prepare, jax.random.split(jax.random.key(0), self.width.replicates)
         )
-        init = functools.partial(_init, self.staged.init)
+        init = functools.partial(_init, self.staged.init, self.width.settings)
         state = jax.eval_shape(init, keys, hyper, self._data)
         step = jax.ShapeDtypeStruct((), jnp.int32)
         self._compile("init", init, keys, hyper, self._data)
@@ -80,7 +80,8 @@ class Engine:
         if self.staged.num_steps:
             self._compile("segment", segment, state, hyper, step, self._data, donate=(0,))
         for measure in measures or (self.staged.measure,):
-            measured = functools.partial(_measure, measure)
+            measured = functools.partial(_measure, measure, self.width.settings)
+            _check_metrics(jax.eval_shape(measured, state, hyper, self._data), self.names)
             self._compile(measure, measured, state, hyper, self._data)
 
     def _prepare(self, keys: Array) -> Any:
@@ -118,7 +119,7 @@ class Engine:
         if on_segment and not curves:
             on_segment(1)
         metrics = jax.device_get(self._compiled[measure](state, hyper, self._data))
-        self.run_seconds += time.perf_counter() - started
+        self.run_seconds.append(time.perf_counter() - started)
         joined = {k: np.concatenate([c[k] for c in curves]) for k in curves[0]} if curves else {}
         real = np.s_[: block.num_replicates, : block.num_settings]
         return BlockResult(
@@ -141,11 +142,13 @@ def _prepared(prepare: Callable[..., Any], keys: Array, data: Any) -> Any:
     return jax.vmap(prepare, in_axes=(0, None))(keys, data)
 
 
-def _init(init: Callable[..., Any], keys: Any, hyper: dict[str, Array], data: Any) -> Any:
+def _init(
+    init: Callable[..., Any], size: int, keys: Any, hyper: dict[str, Array], data: Any
+) -> Any:
     first = {name: x[0] for name, x in hyper.items()}
     one = jax.tree.map(lambda x: x[0], keys)
     axes = _state_axes(jax.eval_shape(init, one, first, data))
-    settings = jax.vmap(init, in_axes=(None, 0, None), out_axes=axes)
+    settings = jax.vmap(init, in_axes=(None, 0, None), out_axes=axes, axis_size=size)
     return jax.vmap(settings, in_axes=(0, None, None))(keys, hyper, data)
 
 
@@ -167,6 +170,19 @@ def _segment(
     return jax.lax.scan(body, state, jnp.add(first, jnp.arange(length, dtype=jnp.int32)))
 
 
-def _measure(measure: Callable[..., Any], state: Any, hyper: dict[str, Array], data: Any) -> Any:
-    settings = jax.vmap(measure, in_axes=(_state_axes(state), 0, None))
+def _measure(
+    measure: Callable[..., Any], size: int, state: Any, hyper: dict[str, Array], data: Any
+) -> Any:
+    settings = jax.vmap(measure, in_axes=(_state_axes(state), 0, None), axis_size=size)
     return jax.vmap(settings, in_axes=(0, None, None))(state, hyper, data)
+
+
+def _check_metrics(metrics: Any, names: tuple[str, ...]) -> None:
+    """Metrics become columns of a table: a dict, under names that are free."""
+    if not isinstance(metrics, Mapping):
+        fix = "Return {'loss': loss}, for example."
+        raise bad_type("sweeps", "metrics", "a dict of scalars", type(metrics).__name__, fix)
+    for name in ("setting", "replicate", *names):
+        if name in metrics:
+            fix = "That is a column of the table already: rename the metric."
+            raise bad_value("sweeps", "metrics", "named unlike the settings", repr(name), fix)

@@ -19,6 +19,9 @@ from jaxnn.typing import Array
 
 __all__ = ["EVALUATION", "TUNING", "Block", "Plan", "Width", "default_width", "propose"]
 
+MAX_TRIALS = 1_000_000
+"""Settings of a sweep, and seeds: more would not fit into the tables that hold them."""
+
 TUNING, EVALUATION = 0, 1
 """Purposes: the seeds of one never occur in the other."""
 
@@ -51,7 +54,7 @@ def propose(space: Mapping[str, Any], num_trials: int, seed: int) -> Settings:
     neither a distribution nor a number.
     Reference: Sobol 1967; Owen 1998 (scrambling), by scipy.stats.qmc.
     """
-    check_integer("sweeps", "num_trials", num_trials, low=1)
+    check_integer("sweeps", "num_trials", num_trials, low=1, high=MAX_TRIALS)
     check_seed("sweeps", seed)
     free = {name: entry for name, entry in space.items() if hasattr(entry, "quantile")}
     settings: Settings = {}
@@ -96,7 +99,7 @@ class Plan:
     width: Width
 
     def __post_init__(self) -> None:
-        check_integer("sweeps", "num_seeds", self.num_seeds, low=1)
+        check_integer("sweeps", "num_seeds", self.num_seeds, low=1, high=MAX_TRIALS)
         check_seed("sweeps", self.seed)
         for lanes in self.width:
             check_integer("sweeps", "width", lanes, low=1)

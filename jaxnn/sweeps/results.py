@@ -29,6 +29,11 @@ class Results:
     columns: dict[str, NDArray[Any]]
     curves: dict[str, NDArray[Any]]
 
+    def __repr__(self) -> str:
+        rows = len(self.columns["setting"])
+        failed = int(np.count_nonzero(self.status))
+        return f"Results({rows} rows, {failed} failed, columns: {', '.join(self.columns)})"
+
     def table(self) -> dict[str, NDArray[Any]]:
         """The columns, one entry a row."""
         return dict(self.columns)

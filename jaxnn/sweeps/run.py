@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jaxnn.errors import bad_type
+from jaxnn.errors import bad_type, check_integer
 from jaxnn.sweeps.engine import BlockResult, Engine
 from jaxnn.sweeps.plan import TUNING, Block, Plan, Width, default_width, propose
 from jaxnn.sweeps.results import Results, collect
@@ -47,9 +47,16 @@ def run(
     if not isinstance(trial, Staged) and not callable(trial):
         fix = "Pass f(key, hyper) -> metrics or a Staged."
         raise bad_type("sweeps.run", "trial", "callable", repr(trial), fix)
+    check_integer("sweeps", "num_seeds", num_seeds, low=1)
+    if not isinstance(space, Mapping):
+        fix = "Pass {'learning_rate': log_uniform(1e-4, 1e-1)}, for example."
+        raise bad_type("sweeps.run", "space", "a dict of distributions", repr(space), fix)
     whole = not isinstance(trial, Staged)
     staged = Staged(_Whole(trial).init, _no_step, _as_it_is, 0) if whole else trial
     settings = propose(space, num_trials, seed)
+    if width is not None and (not isinstance(width, tuple) or len(width) != 2):
+        fix = "Pass (replicates, settings), such as (4, 16)."
+        raise bad_type("sweeps.run", "width", "a pair of integers", repr(width), fix)
     wide = Width(*width) if width else default_width(num_trials, num_seeds)
     plan = Plan(settings, num_seeds, seed, TUNING, wide)
     return execute(Engine(staged, tuple(settings), wide), plan, progress=progress)
@@ -66,6 +73,9 @@ def execute(
 
     progress: called after every segment with the segments done and all of them; may raise to stop.
     """
+    if engine.staged.check:
+        for number in range(plan.num_settings):
+            engine.staged.check({n: float(x[number]) for n, x in plan.settings.items()})
     segments = max(engine.num_segments, 1)
     done: list[tuple[Block, BlockResult]] = []
     for number, block in enumerate(plan.blocks()):
@@ -84,9 +94,9 @@ class _Whole:
 
     trial: Callable[..., Mapping[str, Any]]
 
-    def init(self, key: Array, hyper: dict[str, Array], data: None) -> dict[str, Any]:
+    def init(self, key: Array, hyper: dict[str, Array], data: None) -> Any:
         del data
-        return dict(self.trial(key, hyper))
+        return self.trial(key, hyper)
 
 
 def _no_step(state: Any, hyper: Any, step: Any, data: Any) -> tuple[Any, dict[str, Any]]:

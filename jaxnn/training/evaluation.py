@@ -20,10 +20,11 @@ def evaluate(problem: Any, params: Params, split: str) -> dict[str, Float[Array,
     """The problem's metrics, means over the rows of its "train", "validation" or "test" data.
 
     A function to minimise has no data: its metrics are those at `params`, whatever the split.
-    Equal to `problem.metrics(params, data)` to rounding, in less memory.
+    Equal to `problem.metrics(params, data)` to rounding, in less memory where the problem has
+    `per_row`, whose means its metrics then are.
     """
     data = getattr(problem, split)
-    if data is None or num_rows(data) <= BLOCK_ROWS:
+    if data is None or num_rows(data) <= BLOCK_ROWS or not hasattr(problem, "per_row"):
         return problem.metrics(params, data)
     rows = num_rows(data)
     num_blocks = -(-rows // BLOCK_ROWS)
@@ -39,9 +40,19 @@ def evaluate(problem: Any, params: Params, split: str) -> dict[str, Float[Array,
         batch, keep = inputs
         # A select, not a product: 0 times an infinite loss of a padded row would be NaN.
         return {
-            name: jnp.sum(jnp.where(keep > 0, values, jnp.zeros_like(values)))
+            name: jnp.sum(_wide(jnp.where(keep > 0, values, jnp.zeros_like(values))))
             for name, values in problem.per_row(params, batch).items()
         }
 
-    totals = jax.lax.map(sums, (jax.tree.map(blocks_of, data), weight))
-    return {name: jnp.sum(values) / rows for name, values in totals.items()}
+    blocks = jax.tree.map(blocks_of, data)
+    totals = jax.lax.map(sums, (blocks, weight))
+    one_row = jax.eval_shape(problem.per_row, params, jax.tree.map(lambda x: x[0], blocks))
+    return {
+        name: (jnp.sum(values) / rows).astype(one_row[name].dtype)
+        for name, values in totals.items()
+    }
+
+
+def _wide(values: Array) -> Array:
+    """At least float32: the sum of many float16 losses does not fit where their mean does."""
+    return values.astype(jnp.promote_types(values.dtype, jnp.float32))

@@ -13,7 +13,7 @@ from jax.core import Tracer
 
 from jaxnn import problems, schedules, tree
 from jaxnn.errors import bad_type, bad_value, check_integer
-from jaxnn.optimizers import check, make_hyper, resolve, scheduled
+from jaxnn.optimizers import check, check_rule, make_hyper, scheduled
 from jaxnn.training.batches import check_batch_size
 from jaxnn.training.loop import Data, Keys, Loop, Point, Prepared, TrialState, prepare
 from jaxnn.training.status import Status
@@ -26,7 +26,8 @@ class History(NamedTuple):
     """What was recorded."""
 
     loss: Float[Array, " steps"]  # of the batch, before the update; NaN after a failure
-    validation: dict[str, Float[Array, " records"]]  # after every `record_every`-th update
+    validation: dict[str, Float[Array, " records"]]  # after each `record_every`-th update; a run
+    # that goes on from another has room for one more, NaN where it is not due
     values: dict[str, Float[Array, " steps"]]  # of scheduled numbers, as used
 
 
@@ -35,7 +36,8 @@ class Run(NamedTuple):
 
     params are those to evaluate (averaged, where the rule averages), raw_params those that the next
     gradient would be taken at. A failed run holds the last whose loss was finite, and the
-    optimizer's state as it was when it failed.
+    optimizer's state as it was when it failed. After the last update parameters are found finite;
+    their loss is that of the next step, and of the last validation.
     """
 
     params: Params
@@ -64,7 +66,7 @@ def train(
     """Train, as a pure function: `vmap` over `key` and `hyper`, `grad` where the rule allows it.
 
     problem: of `jaxnn.problems` or with the same methods, or a name. optimizer: a rule or a name.
-    hyper: the rule's Hyper, or a dict of its numbers, {} for the defaults.
+    hyper: the rule's Hyper, or a dict of its numbers; {} or None for the defaults.
     key: its children 0 … 3 decide parameters, batches, the rule and the loss.
     num_steps: updates, >= 1. batch_size: None is gradient descent on all rows, 1 is stochastic, B
     is mini-batch; rows are drawn without replacement within an epoch.
@@ -84,7 +86,7 @@ def train(
         "train", problem, optimizer, num_steps, batch_size, schedule, record_every, ceiling
     )
     if not _is_key(key):
-        raise bad_type("train", "key", "a JAX key", repr(key), "Pass jax.random.key(0).")
+        raise bad_type("train", "key", "one JAX key", repr(key), "Pass jax.random.key(0).")
     if horizon is not None:
         check_integer("train", "horizon", horizon, low=1)
     start = initial.step if isinstance(initial, Run) else 0
@@ -116,7 +118,7 @@ def stages(
         "stages", problem, optimizer, num_steps, batch_size, schedule, record_every, ceiling
     )
     swept = _SweepLoop(loop.optimizer, loop.batch_size, loop.record_every, split, num_steps)
-    return swept.staged(data, num_steps)
+    return swept.staged(data, num_steps)._replace(check=swept.check)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,6 +129,9 @@ class _SweepLoop(Loop):
 
     def _numbers(self, hyper: Any) -> Any:
         return checked_hyper(self.optimizer, hyper, self.num_steps)
+
+    def check(self, hyper: dict[str, float]) -> None:
+        self._numbers(hyper)
 
     def init(self, prepared: Prepared, hyper: Any, data: Data) -> TrialState:
         return super().init(prepared, self._numbers(hyper), data)
@@ -145,7 +150,7 @@ def checked_hyper(rule: Any, hyper: Any, horizon: ArrayLike) -> Any:
 
     Numbers of a rule inside a wrapper may be given as if it stood alone.
     """
-    hyper = _lifted(hyper, rule.Hyper())
+    hyper = _lifted({} if hyper is None else hyper, rule.Hyper())
     hyper = make_hyper(rule, hyper) if isinstance(hyper, Mapping) else hyper
     return check(rule, _with_horizon(hyper, horizon))
 
@@ -185,7 +190,7 @@ def _build(
     if missing:
         fix = "Pass a problem of jaxnn.problems, or its name."
         raise bad_type(where, "problem", f"an object with `{missing[0]}`", repr(problem), fix)
-    rule = resolve(optimizer)
+    rule = check_rule(where, optimizer)
     if schedule is not None:
         chosen = schedules.get(schedule)
         rule = scheduled(rule, **{getattr(chosen, "field", "learning_rate"): chosen})
@@ -202,7 +207,7 @@ def _is_key(key: Any) -> bool:
     if not isinstance(key, jax.Array):
         return False
     legacy = key.dtype == jnp.uint32 and key.shape == (2,)
-    return legacy or jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    return legacy or (jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ())
 
 
 @functools.partial(jax.jit, static_argnames=("loop", "num_steps"))
@@ -222,7 +227,7 @@ def _train(loop: Loop, num_steps: int, data: Data, hyper: Any, key: Any, initial
         state.order.value,
         start + num_steps,
         state.status,
-        _history(scalars, start, num_steps, loop.record_every),
+        _history(scalars, start, loop.record_every, fresh=not isinstance(initial, Run)),
     )
 
 
@@ -242,14 +247,18 @@ def _initial_state(
     return state, initial.step
 
 
-def _history(scalars: dict[str, Array], start: Array, num_steps: int, record_every: int) -> History:
+def _history(scalars: dict[str, Array], start: Array, record_every: int, *, fresh: bool) -> History:
     def named(prefix: str) -> dict[str, Array]:
         return {k.removeprefix(prefix): x for k, x in scalars.items() if k.startswith(prefix)}
 
-    validation = named("validation_")
+    validation, num_steps = named("validation_"), len(scalars["loss"])
     if validation:
-        # Records fall on multiples of record_every, counted from step 0 of the first run.
+        # Records fall on multiples of record_every, counted from step 0 of the first run; a run
+        # that goes on from an odd step may hold one more than its length suggests.
+        slots = num_steps // record_every if fresh else -(-num_steps // record_every)
         first = jnp.remainder(-start - 1, jnp.int32(record_every))
-        at = first + record_every * jnp.arange(num_steps // record_every, dtype=jnp.int32)
-        validation = {name: x[at] for name, x in validation.items()}
+        at = first + record_every * jnp.arange(slots, dtype=jnp.int32)
+        validation = {
+            name: x.at[at].get(mode="fill", fill_value=jnp.nan) for name, x in validation.items()
+        }
     return History(scalars["loss"], validation, named("value_"))

@@ -1,0 +1,91 @@
+"""The benchmarks run and report what they promise; no test looks at a time."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jax
+import pytest
+
+from jaxnn.optimizers import OPTIMIZERS
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def positive(*values: float) -> bool:
+    return all(math.isfinite(value) and value > 0 for value in values)
+
+
+def check_report(report: dict[str, Any]) -> None:
+    layouts = list(dict.fromkeys(row["layout"] for row in report["rows"]))
+    assert len(layouts) == 2
+    for layout in layouts:
+        rules = [row["rule"] for row in report["rows"] if row["layout"] == layout]
+        assert set(OPTIMIZERS) < set(rules)
+        assert len(rules) == len(set(rules))
+    for row in report["rows"]:
+        assert positive(row["ours_microseconds"], row["optax_microseconds"], row["ratio"])
+        (low, high), quartiles = row["ratio_interval_95"], row["ratio_quartiles"]
+        assert 0 < low <= row["ratio"] <= high < math.inf
+        assert positive(*quartiles)
+        assert quartiles == sorted(quartiles)
+    assert {"jax", "jaxlib", "optax", "jaxnn"} <= set(report["versions"])
+    assert report["command"].startswith("python benchmarks/update_rules.py --size ")
+    assert len(report["load_average"]) == 2
+
+
+def test_update_rules(tmp_path: Path) -> None:
+    report = load("update_rules").main(quick=True, out=tmp_path)
+    check_report(report)
+    (file,) = tmp_path.iterdir()
+    assert file.name.startswith("update_rules-")
+    assert json.loads(file.read_text()) == report
+
+
+def test_committed_reports() -> None:
+    files = list((FOLDER / "results").glob("update_rules-*.json"))
+    assert files
+    for file in files:
+        check_report(json.loads(file.read_text()))
+
+
+def test_a_rule_that_does_something_else_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = load("update_rules")
+    monkeypatch.setitem(script.OPTAX_OPTIONS, "momentum", {"momentum": 0.5})
+    params = script.normal_like(0, script.jnp.zeros(10))
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        script.contest(OPTIMIZERS["momentum"], params, batched=False, num_rounds=1, num_pairs=1)
+
+
+def test_training_throughput() -> None:
+    with jax.numpy_rank_promotion("allow"):  # the peer is written as anybody would
+        result = load("training_throughput").main(seeds=1, settings=2, steps=5, repeats=2)
+    low, high = result["quartiles"]
+    assert positive(low, *result["microseconds"].values())
+    assert low <= result["ratio"] <= high
+
+
+def test_startup() -> None:
+    script = load("startup")
+    seconds = script.main(repeats=1)
+    assert set(seconds) == set(script.CASES)
+    assert positive(*seconds.values())
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
+def test_the_readme_names_every_script(path: Path) -> None:
+    assert f"python benchmarks/{path.name}" in (FOLDER / "README.md").read_text()
