@@ -160,7 +160,10 @@ def test_errors_are_symmetric_and_vanish_only_at_the_target(output, target, name
     with jax.enable_x64(True):
         a, b = jnp.float64(output), jnp.float64(target)
         value = LOSSES[name](a, b)
-        assert value == LOSSES[name](b, a) == LOSSES[name](-a, -b)
+        # XLA's sinh is odd to rounding alone: 4 ulp of log_cosh at an error of 1/4.
+        rtol = 1e-14 if name == "log_cosh" else 0
+        mirrored = [LOSSES[name](b, a), LOSSES[name](-a, -b)]
+        np.testing.assert_allclose(mirrored, [value, value], rtol=rtol)
         assert LOSSES[name](a, a) == 0
         assert value > 0 or abs(output - target) < 1e-150
 
