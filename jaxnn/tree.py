@@ -4,15 +4,19 @@
 the results back; in between a rule reads like its paper. Nothing here broadcasts between leaves:
 trees that differ in structure or shapes raise TypeError while tracing. None is a leaf that is not
 there.
+
+Complex leaves are refused unless a rule asks for them. Then `promote` makes Parts of them, real and
+imaginary, on which the same formulas stand, and `cast_like` puts these together again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Bool, Float
 
@@ -20,20 +24,25 @@ from jaxnn.errors import bad_type
 from jaxnn.typing import Params, PyTree
 
 __all__ = [
+    "Parts",
     "all_finite",
+    "beside",
     "cast",
     "cast_like",
     "fields",
     "full_like",
     "get_field",
     "global_norm",
+    "is_complex",
     "map",
     "num_bytes",
     "num_elements",
     "promote",
     "replace_field",
+    "require_real",
     "select",
     "sqrt",
+    "squared",
     "with_fields",
     "zeros_like",
 ]
@@ -79,23 +88,89 @@ def cast(tree: PyTree, dtype: DTypeLike) -> PyTree:
 
 
 def cast_like(tree: PyTree, like: PyTree) -> PyTree:
-    """Each leaf in the dtype of its counterpart in `like`."""
-    return map(lambda x, y: x.astype(jnp.result_type(y)), tree, like)
+    """Each leaf in the dtype of its counterpart in `like`; Parts as one where that is complex."""
+    if not any(is_complex(x) for x in jax.tree.leaves(like)):
+        return map(lambda x, y: x.astype(jnp.result_type(y)), tree, like)
+    parts = cast_like(_in_parts(tree), _in_parts(like))
+    whole = jax.tree.structure(like).flatten_up_to(parts)
+    joined = [jax.lax.complex(*x) if isinstance(x, Parts) else x for x in whole]
+    return jax.tree.structure(like).unflatten(joined)
 
 
-def promote(grads: Params, state: PyTree, hyper: PyTree, *more: PyTree) -> tuple[Any, ...]:
+def promote(
+    grads: Params,
+    state: PyTree,
+    hyper: PyTree,
+    *more: PyTree,
+    complex_as: Literal["error", "parts"] = "error",
+) -> tuple[Any, ...]:
     """All arguments in one dtype: the widest among `grads` and `state`, at least float32.
 
     The numbers in `hyper` follow, integers of Python too, and never widen it. Integer leaves of the
-    others (counts) are left alone.
+    others (counts) are left alone. A complex leaf raises TypeError, or becomes Parts.
     """
+    if complex_as == "parts":
+        grads, state, more = _in_parts((grads, state, more))
+    else:
+        require_real(grads, *more)
     dtypes = [jnp.result_type(x) for x in jax.tree.leaves((grads, state)) if _is_inexact(x)]
-    for dtype in dtypes:
-        if jnp.issubdtype(dtype, jnp.complexfloating):
-            raise bad_type("optimizers", "grads", "real", dtype, "Split complex parameters in two.")
     wide = _widest(dtypes)
     hyper = jax.tree.map(lambda x: jnp.asarray(x, wide), hyper)
     return cast(grads, wide), cast(state, wide), hyper, *(cast(tree, wide) for tree in more)
+
+
+class Parts(NamedTuple):
+    """A complex leaf, for formulas on real numbers."""
+
+    real: Float[Array, "*shape"]
+    imag: Float[Array, "*shape"]
+
+
+def is_complex(leaf: Any) -> bool:
+    """Whether the leaf holds complex numbers."""
+    return np.iscomplexobj(leaf)
+
+
+def _in_parts(tree: PyTree) -> PyTree:
+    return jax.tree.map(lambda x: Parts(jnp.real(x), jnp.imag(x)) if is_complex(x) else x, tree)
+
+
+def require_real(*trees: Params) -> None:
+    """Raises TypeError, which names the leaf, for parameters or gradients with complex numbers.
+
+    For the `init` of a rule that does not handle them and makes nothing of the parameters;
+    `promote` and what makes a state like the parameters raise the same.
+    """
+    for tree in trees:
+        if not any(is_complex(x) for x in jax.tree.leaves(tree)):
+            continue
+        named = jax.tree_util.tree_flatten_with_path(tree)[0]
+        path, leaf = next((path, x) for path, x in named if is_complex(x))
+        name, fix = jax.tree_util.keystr(path), "Wrap the rule: optimizers.split_complex(rule)."
+        raise bad_type("optimizers", f"params{name}", "real for this rule", leaf.dtype, fix)
+
+
+def squared(tree: PyTree, weight: Float[Array, ""]) -> PyTree:
+    """weight · |x|² of every leaf, and of both Parts of a complex one together."""
+
+    def of(x: Array | Parts) -> Array:
+        if isinstance(x, Parts):
+            return weight * x.real * x.real + weight * x.imag * x.imag
+        return weight * x * x
+
+    return jax.tree.map(of, tree, is_leaf=_is_parts)
+
+
+def beside(tree: PyTree, like: PyTree) -> PyTree:
+    """The tree with each leaf twice where `like` has Parts: what both are multiplied with."""
+    leaves, structure = jax.tree.flatten(like, is_leaf=_is_parts)
+    own = structure.flatten_up_to(tree)
+    twice = [Parts(x, x) if isinstance(y, Parts) else x for x, y in zip(own, leaves, strict=True)]
+    return structure.unflatten(twice)
+
+
+def _is_parts(x: Any) -> bool:
+    return isinstance(x, Parts)
 
 
 def _widest(dtypes: list[Any]) -> Any:
@@ -103,18 +178,37 @@ def _widest(dtypes: list[Any]) -> Any:
     return jnp.float64 if any(d == jnp.float64 for d in dtypes) else jnp.float32
 
 
-def zeros_like(tree: PyTree, *, min_dtype: DTypeLike | None = None) -> PyTree:
+def zeros_like(
+    tree: PyTree,
+    *,
+    min_dtype: DTypeLike | None = None,
+    complex_as: Literal["error", "complex", "real"] = "error",
+) -> PyTree:
     """Zeros of the same shapes; dtypes are kept, or raised to `min_dtype`."""
-    return full_like(tree, 0.0, min_dtype=min_dtype)
+    return full_like(tree, 0.0, min_dtype=min_dtype, complex_as=complex_as)
 
 
-def full_like(tree: PyTree, value: ArrayLike, *, min_dtype: DTypeLike | None = None) -> PyTree:
-    """The scalar `value` in every element; dtypes are kept, or raised to `min_dtype`."""
+def full_like(
+    tree: PyTree,
+    value: ArrayLike,
+    *,
+    min_dtype: DTypeLike | None = None,
+    complex_as: Literal["error", "complex", "real"] = "error",
+) -> PyTree:
+    """The scalar `value` in every element; dtypes are kept, or raised to `min_dtype`.
+
+    With `min_dtype`, as for statistics, a complex leaf raises TypeError or has a counterpart that
+    is complex or real, as asked.
+    """
+    if min_dtype is not None and complex_as == "error":
+        require_real(tree)
 
     def full(x: ArrayLike) -> Array:
         dtype = jnp.result_type(x)
         if min_dtype is not None and jnp.finfo(dtype).bits < jnp.finfo(min_dtype).bits:
             dtype = jnp.dtype(min_dtype)
+        if complex_as == "real":
+            dtype = jnp.finfo(dtype).dtype
         # A copy even of a scalar: what a state is made of may be donated, `value` may not.
         return jnp.broadcast_to(jnp.array(value, dtype), jnp.shape(x))
 
@@ -150,9 +244,9 @@ def _sqrt_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Arr
 
 def global_norm(tree: PyTree) -> Float[Array, ""]:
     """√Σx² over all leaves, in at least float32; overflows only where the norm itself does."""
-    leaves = [x for x in jax.tree.leaves(tree) if _is_inexact(x)]
-    wide = _widest([jnp.result_type(x) for x in leaves])
-    leaves = [jnp.abs(jnp.asarray(x, wide)) for x in leaves]
+    leaves = [jnp.abs(jnp.asarray(x)) for x in jax.tree.leaves(tree) if _is_inexact(x)]
+    wide = _widest([x.dtype for x in leaves])
+    leaves = [x.astype(wide) for x in leaves]
     if not leaves:
         return jnp.zeros((), wide)
     peaks = jnp.stack([jnp.max(x, initial=0) for x in leaves])

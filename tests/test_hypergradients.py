@@ -50,9 +50,19 @@ def test_gradient_through_training_on_digits(rule: Any) -> None:
     chosen = {f: INTERIOR.get(f"{name_of(rule)}.{f}", x) for f, x in inside.items()}
     hyper = check(rule, rule.Hyper(**chosen))
 
+    # Drawn once: another program may round the float32 draws in another way.
+    start = problem.init(jax.random.key(0))
+
     def final_loss(numbers: Any) -> Any:
         run = training.train(
-            problem, rule, numbers, jax.random.key(0), num_steps=20, batch_size=32, record_every=0
+            problem,
+            rule,
+            numbers,
+            jax.random.key(0),
+            num_steps=20,
+            batch_size=32,
+            record_every=0,
+            initial=start,
         )
         return problem.loss(run.params, problem.validation)
 

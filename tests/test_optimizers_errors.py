@@ -90,12 +90,12 @@ CALLS: list[tuple[Callable[[], Any], type, str]] = [
     (
         lambda: get("adagrad", flavor="tensorflow"),
         BadValue,
-        "adagrad: `flavor` must be one of 'optax', 'torch'; got 'tensorflow'.",
+        "adagrad: `flavor` must be one of 'optax', 'torch', 'keras'; got 'tensorflow'.",
     ),
     (
         lambda: get("adagrad", flavor=["torch"]),
         BadValue,
-        "adagrad: `flavor` must be one of 'optax', 'torch'; got ['torch'].",
+        "adagrad: `flavor` must be one of 'optax', 'torch', 'keras'; got ['torch'].",
     ),
     (
         lambda: check(adam, sgd.Hyper()),
@@ -139,9 +139,10 @@ CALLS: list[tuple[Callable[[], Any], type, str]] = [
         "Leaves are never broadcast against each other.",
     ),
     (
-        lambda: sgd.update(jnp.ones(2) * 1j, sgd.State(), None, sgd.Hyper()),
+        lambda: get("lion").init([jnp.ones(2), jnp.ones(2) * 1j], get("lion").Hyper()),
         BadType,
-        "optimizers: `grads` must be real; got complex64. Split complex parameters in two.",
+        "optimizers: `params[1]` must be real for this rule; got complex64. "
+        "Wrap the rule: optimizers.split_complex(rule).",
     ),
 ]
 

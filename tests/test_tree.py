@@ -120,7 +120,8 @@ def test_promote_refuses_complex_numbers() -> None:
     with pytest.raises(BadType) as caught:
         tree.promote({"w": jnp.ones(2, jnp.complex64)}, (), ())
     assert str(caught.value) == (
-        "optimizers: `grads` must be real; got complex64. Split complex parameters in two."
+        "optimizers: `params['w']` must be real for this rule; got complex64. "
+        "Wrap the rule: optimizers.split_complex(rule)."
     )
 
 

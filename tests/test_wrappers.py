@@ -34,11 +34,14 @@ from jaxnn.optimizers import (
     partitioned,
     reduce_on_plateau,
     rmsprop,
+    rounded,
     sam,
     schedule_free,
     scheduled,
     sgd,
     skip_non_finite,
+    split_complex,
+    stored,
 )
 from jaxnn.schedules import linear, warmup_cosine
 from jaxnn.training.train import checked_hyper
@@ -76,9 +79,12 @@ ONE_OF_EACH = [
     mechanize(adam, num_betas=3),
     partitioned({"matrices": adam, "rest": sgd}, {"b": "rest", "w": "matrices"}),
     reduce_on_plateau(adam),
+    rounded(adam, "stochastic"),
     sam(adam),
     schedule_free(sgd),
     skip_non_finite(get("rmsprop", centered=True)),
+    split_complex(adam),
+    stored(adam, fields=("mean",)),
 ]
 
 
@@ -114,15 +120,18 @@ def test_names_say_what_was_made() -> None:
         "mechanize(adam, num_betas=3)",
         "partitioned(matrices=adam, rest=sgd)",
         "reduce_on_plateau(adam)",
+        "rounded(adam, mode='stochastic')",
         "sam(adam)",
         "schedule_free(sgd)",
         "skip_non_finite(rmsprop(centered=True))",
+        "split_complex(adam)",
+        "stored(adam, fields=('mean',))",
     ]
 
 
 def test_structure_is_reached_by_dotted_names_too() -> None:
     rule = lookahead(clipped("rmsprop"))
-    assert set(rule.STRUCTURE["inner.by"]) == {"global_norm", "value", "block"}
+    assert set(rule.STRUCTURE["inner.by"]) == {"global_norm", "value", "block", "leaf_norm"}
     assert rule.STRUCTURE["inner.inner.flavor"]["torch"] == {
         "inner.inner.learning_rate": 1e-2,
         "inner.inner.decay": 0.99,
@@ -195,6 +204,8 @@ def test_linear_rules_stay_so_only_where_the_wrapper_is() -> None:
     assert lookahead(momentum).GRADIENT_RANGE == 0.5
     assert partitioned({"x": adam, "y": sgd}, kinds).GRADIENT_RANGE == 0.5
     assert partitioned({"x": momentum, "y": sgd}, kinds).LINEAR
+    assert stored(momentum).LINEAR
+    assert rounded(momentum).GRADIENT_RANGE == 0.5
     assert lookahead(adam).GRADIENT_RANGE == 1.0
 
 
@@ -376,7 +387,8 @@ def test_errors() -> None:
     cases = [
         (
             lambda: clipped(adam, "norm"),
-            "clipped: `by` must be one of 'global_norm', 'value', 'block'; got 'norm'.",
+            "clipped: `by` must be one of 'global_norm', 'value', 'block', 'leaf_norm'; "
+            "got 'norm'.",
         ),
         (
             lambda: centralized(adam, output_axis=1),  # pyright: ignore[reportArgumentType]

@@ -22,11 +22,15 @@ from jaxnn.optimizers import (
     momentum,
     partitioned,
     reduce_on_plateau,
+    regularized,
+    rounded,
     sam,
     schedule_free,
     scheduled,
     sgd,
     skip_non_finite,
+    split_complex,
+    stored,
 )
 from jaxnn.optimizers.base import name_of
 from jaxnn.schedules import constant
@@ -46,6 +50,7 @@ AROUND_ADAM = [
     clipped(adam),
     adaptive_clipped(adam),
     decayed(adam, of_vectors),
+    regularized(adam, of_vectors),
     partitioned({"matrices": adam, "vectors": momentum}, labels),
     frozen(adam, of_vectors),
     accumulated(adam),
@@ -58,14 +63,18 @@ AROUND_ADAM = [
     reduce_on_plateau(adam),
     schedule_free(adam),
     mechanize(adam),
+    rounded(adam),
+    stored(adam),
+    split_complex(adam),
     lookahead(decayed(clipped(adam, by="block"))),
 ]
 # Around a rule that is cheap to compile, and linear, which a wrapper keeps or denies.
-WITH_OPTIONS = [clipped, decayed, accumulated, lookahead, averaged, centralized]
+WITH_OPTIONS = [clipped, decayed, accumulated, lookahead, averaged, centralized, rounded]
 AROUND_SGD = [rule for wrap in WITH_OPTIONS for rule in list(variants(wrap(sgd)))[1:]]
+AROUND_MOMENTUM = [stored(momentum, rounding="stochastic"), stored(momentum, "float32")]
 
 
 @pytest.mark.parametrize("contract", CONTRACTS)
-@pytest.mark.parametrize("rule", AROUND_ADAM + AROUND_SGD, ids=name_of)
+@pytest.mark.parametrize("rule", AROUND_ADAM + AROUND_SGD + AROUND_MOMENTUM, ids=name_of)
 def test_contract(rule: Any, contract: str) -> None:
     CONTRACTS[contract](rule)

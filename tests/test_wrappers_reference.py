@@ -27,6 +27,7 @@ from jaxnn.optimizers import (
     momentum,
     partitioned,
     reduce_on_plateau,
+    regularized,
     sam,
     schedule_free,
     sgd,
@@ -102,6 +103,11 @@ CASES = {
         lambda rule: decayed(rule, proportional=False),
         {"weight_decay": 0.1},
         lambda inner: optax.chain(inner, optax.add_decayed_weights(-0.1)),
+    ),
+    "regularized": Case(
+        lambda rule: regularized(rule, of_matrices),
+        {"weight_decay": 0.1},
+        chained(optax.add_decayed_weights(0.1, of_matrices)),
     ),
     "frozen": Case(
         lambda rule: frozen(rule, of_matrices),

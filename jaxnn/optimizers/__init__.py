@@ -7,6 +7,7 @@ from jaxnn.optimizers.base import Optimizer, apply_updates, check, make_hyper
 from jaxnn.optimizers.bind import bind
 from jaxnn.optimizers.describe import describe
 from jaxnn.optimizers.from_optax import from_optax
+from jaxnn.optimizers.like import like
 from jaxnn.optimizers.table import OPTIMIZERS, check_rule, get, resolve
 from jaxnn.optimizers.wrappers import (
     accumulated,
@@ -21,10 +22,14 @@ from jaxnn.optimizers.wrappers import (
     mechanize,
     partitioned,
     reduce_on_plateau,
+    regularized,
+    rounded,
     sam,
     schedule_free,
     scheduled,
     skip_non_finite,
+    split_complex,
+    stored,
 )
 
 __all__ = [
@@ -45,14 +50,19 @@ __all__ = [
     "from_optax",
     "frozen",
     "get",
+    "like",
     "lookahead",
     "make_hyper",
     "mechanize",
     "partitioned",
     "reduce_on_plateau",
+    "regularized",
     "resolve",
+    "rounded",
     "sam",
     "schedule_free",
     "scheduled",
     "skip_non_finite",
+    "split_complex",
+    "stored",
 ]

@@ -5,13 +5,15 @@
     e_x ← rho·e_x + (1 − rho)·d²          u = −learning_rate · d
 
 The first step is √eps · g / √((1 − rho)·g² + eps): eps sets the pace of the start.
+flavor="keras": its numbers; the formula is this one.
 Reference: Zeiler 2012, arXiv:1212.5701, "ADADELTA: An Adaptive Learning Rate Method", algorithm 1
-(there learning_rate is 1). Agrees with `optax.adadelta`, torch and Keras, without weight decay.
+(there learning_rate is 1). Agrees with `optax.adadelta` and torch, without weight decay, and with
+Keras in its flavour.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 
@@ -37,7 +39,11 @@ class State(NamedTuple):
     mean_of_squared_steps: Params
 
 
-STRUCTURE = {}
+Flavor: TypeAlias = Literal["optax", "keras"]
+
+STRUCTURE = {
+    "flavor": {"optax": {}, "keras": {"learning_rate": 1e-3, "rho": 0.95, "eps": 1e-7}},
+}
 SEARCH_SPACE = {
     "learning_rate": log_uniform(1e-1, 1e2),
     "rho": one_minus(log_uniform(1e-2, 3e-1)),
@@ -49,19 +55,21 @@ NEEDS = frozenset()
 REVERSE_DIFFERENTIABLE = True
 
 
-def init(params: Params, hyper: Hyper) -> State:
+def init(params: Params, hyper: Hyper, *, flavor: Flavor = "optax") -> State:
     """Both means at 0."""
-    del hyper
+    del hyper, flavor
     # Two trees, not one twice: a buffer can be donated only once.
     return State(*(tree.zeros_like(params, min_dtype=jnp.float32) for _ in range(2)))
 
 
-def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[Params, State]:
+def update(
+    grads: Params, state: State, params: Params, hyper: Hyper, *, flavor: Flavor = "optax"
+) -> tuple[Params, State]:
     """One step. Returns (updates, state); updates have the shapes and dtypes of `grads`.
 
     Raises TypeError at trace time where `grads` and `state` differ in structure or shapes.
     """
-    del params
+    del params, flavor
     g, s, h = tree.promote(grads, state, hyper)
     past = s.mean_of_squared_steps
     e_g = tree.map(lambda e, g: h.rho * e + (1 - h.rho) * g * g, s.mean_of_squares, g)

@@ -15,14 +15,17 @@ that size, and these axes are its rows and columns; further ones are indices of 
 clipping=False: no bound on rms(d), which grows where gradients have suddenly grown.
 multiply_by_parameter_scale=False: without max(rms(θ), 1e-3); the rate is then one like Adam's.
 acceleration="momentum": a decaying mean of d in place of d, as large as the parameters.
-In the paper learning_rate is min(1e-2, 1/√t), which a schedule gives.
+flavor="keras": every leaf of two axes or more is factored, by its last two, so that
+min_dim_size_to_factor has no part; the rate is min(learning_rate, 1/√t), as in the paper; and
+weights decay as in AdamW, by learning_rate·weight_decay_rate, before their rms is taken.
 Reference: Shazeer, Stern 2018, ICML, "Adafactor: Adaptive Learning Rates with Sublinear Memory
-Cost", algorithms 4 and 5. Agrees with `optax.adafactor`; where t < 1 it is taken as 1, and where
-the squares of a factored leaf overflow the update is finite.
+Cost", algorithms 4 and 5. Agrees with `optax.adafactor`; with Keras in its flavour. Where t < 1 it
+is taken as 1, and where the squares of a factored leaf overflow the update is finite.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -44,15 +47,15 @@ class Hyper(NamedTuple):
     decay_offset: NonNegative = 0.0  # the step at which time starts
     clipping_threshold: Positive = 1.0  # of rms(d), with clipping
     momentum: Fraction = 0.0  # decay of the mean, with acceleration
-    weight_decay_rate: NonNegative = 0.0  # per step
+    weight_decay_rate: NonNegative = 0.0  # per step; with flavor="keras" and per unit of rate
     eps: Positive = 1e-30  # beside the squares
 
 
 class Factors(NamedTuple):
     """The mean of squares of a factored leaf: its shape without the last and the first index."""
 
-    rows: Array  # without the longest axis
-    columns: Array  # without the second longest
+    rows: Array  # without the longest axis, or the last
+    columns: Array  # without the second longest, or the last but one
 
 
 class State(NamedTuple):
@@ -63,9 +66,11 @@ class State(NamedTuple):
     mean: Params  # with acceleration, else None
 
 
+Flavor: TypeAlias = Literal["optax", "keras"]
 Acceleration: TypeAlias = Literal["none", "momentum"]
 
 STRUCTURE = {
+    "flavor": {"optax": {}, "keras": {"learning_rate": 1e-3}},
     "factored": {True: {}, False: {}},
     "min_dim_size_to_factor": {128: {}, 32: {}, 2: {}},
     "clipping": {True: {}, False: {}},
@@ -88,6 +93,7 @@ def init(
     params: Params,
     hyper: Hyper,
     *,
+    flavor: Flavor = "optax",
     factored: bool = True,
     min_dim_size_to_factor: int = 128,
     clipping: bool = True,
@@ -99,7 +105,8 @@ def init(
     # Two trees, not one twice: a buffer can be donated only once.
     moment, mean = (tree.zeros_like(params, min_dtype=jnp.float32) for _ in range(2))
     if factored:
-        moment = jax.tree.map(partial(_start, least=min_dim_size_to_factor), moment)
+        least = 0 if flavor == "keras" else min_dim_size_to_factor
+        moment = jax.tree.map(partial(_start, least=least, axes_of=_AXES[flavor]), moment)
     return State(jnp.zeros((), jnp.int32), moment, None if acceleration == "none" else mean)
 
 
@@ -109,6 +116,7 @@ def update(
     params: Params,
     hyper: Hyper,
     *,
+    flavor: Flavor = "optax",
     factored: bool = True,
     min_dim_size_to_factor: int = 128,
     clipping: bool = True,
@@ -124,45 +132,61 @@ def update(
     step = state.step + 1
     t = jnp.maximum(step.astype(h.decay_offset.dtype) - h.decay_offset, 1)
     new = t**-h.decay_rate
-    moments = jax.tree.map(lambda g, v: _averaged(v, g * g + h.eps, new), g, s.second_moment)
-    steps = jax.tree.map(_divided, g, moments)
+    rate, decay, axes_of = h.learning_rate, h.weight_decay_rate, _AXES[flavor]
+    if flavor == "keras":
+        rate, decay = jnp.minimum(rate, 1 / tree.sqrt(t)), rate * decay
+    moments = jax.tree.map(
+        lambda g, v: _averaged(v, g * g + h.eps, new, axes_of), g, s.second_moment
+    )
+    steps = jax.tree.map(lambda g, v: _divided(g, v, axes_of), g, moments)
     if clipping:
         steps = tree.map(lambda d: d / jnp.maximum(1, _rms(d) / h.clipping_threshold), steps)
     if multiply_by_parameter_scale:
-        steps = tree.map(lambda d, p: jnp.maximum(_rms(p), _MIN_SCALE) * d, steps, p)
-    steps, mean = tree.map(lambda d: h.learning_rate * d, steps), None
+        left = tree.map(lambda p: p - decay * p, p) if flavor == "keras" else p
+        steps = tree.map(lambda d, p: jnp.maximum(_rms(p), _MIN_SCALE) * d, steps, left)
+    steps, mean = tree.map(lambda d: rate * d, steps), None
     if acceleration == "momentum":
         mean = tree.map(lambda m, d: h.momentum * m + (1 - h.momentum) * d, s.mean, steps)
         steps = mean
-    updates = tree.map(lambda d, p: -d - h.weight_decay_rate * p, steps, p)
+    updates = tree.map(lambda d, p: -d - decay * p, steps, p)
     return tree.cast_like((updates, State(step, moments, mean)), (grads, state))
 
 
-def _start(zeros: Array, least: int) -> Array | Factors:
-    axes = _axes(zeros.shape)
+def _start(zeros: Array, least: int, axes_of: _AxesOf) -> Array | Factors:
+    axes = axes_of(zeros.shape)
     if zeros.ndim < 2 or zeros.shape[axes[0]] < least:
         return zeros
     return Factors(*(jnp.zeros_like(zeros.take(0, axis)) for axis in reversed(axes)))
 
 
-def _axes(shape: tuple[int, ...]) -> list[int]:
+def _longest(shape: tuple[int, ...]) -> list[int]:
     """The second longest axis and the longest."""
     return sorted(range(len(shape)), key=lambda axis: shape[axis])[-2:]
 
 
-def _averaged(old: Array | Factors, squares: Array, new: Array) -> Array | Factors:
+def _last(shape: tuple[int, ...]) -> list[int]:
+    return list(range(len(shape)))[-2:]
+
+
+_AxesOf: TypeAlias = Callable[[tuple[int, ...]], list[int]]
+_AXES: dict[Flavor, _AxesOf] = {"optax": _longest, "keras": _last}
+
+
+def _averaged(
+    old: Array | Factors, squares: Array, new: Array, axes_of: _AxesOf
+) -> Array | Factors:
     if not isinstance(old, Factors):
         return (1 - new) * old + new * squares
-    second, first = _axes(squares.shape)
+    second, first = axes_of(squares.shape)
     means = jnp.mean(squares, axis=first), jnp.mean(squares, axis=second)
     return Factors(*((1 - new) * a + new * b for a, b in zip(old, means, strict=True)))
 
 
-def _divided(g: Array, moment: Array | Factors) -> Array:
+def _divided(g: Array, moment: Array | Factors, axes_of: _AxesOf) -> Array:
     """g/√v."""
     if not isinstance(moment, Factors):
         return g / tree.sqrt(moment)
-    second, first = _axes(g.shape)
+    second, first = axes_of(g.shape)
     rows, columns = jnp.expand_dims(moment.rows, first), jnp.expand_dims(moment.columns, second)
     # Roots of each, since their products under- and overflow; without rows where they are infinite.
     mean = jnp.mean(rows, axis=second, keepdims=True)

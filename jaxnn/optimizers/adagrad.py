@@ -3,14 +3,15 @@
     s ← s + g²          u = −learning_rate · g / √(s + eps)
 
 flavor="torch": eps stands outside the root, √s + eps, and s starts at 0.
+flavor="keras": its learning rate; the formula is this one.
 On a constant gradient and for eps → 0, step t of the torch flavour is learning_rate/√t.
 Reference: Duchi, Hazan, Singer 2011, JMLR 12, "Adaptive Subgradient Methods for Online Learning and
-Stochastic Optimization". Agrees with `optax.adagrad` and Keras; with torch in its flavour.
+Stochastic Optimization". Agrees with `optax.adagrad`, torch and Keras, each in its flavour.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 
@@ -35,7 +36,15 @@ class State(NamedTuple):
     sum_of_squares: Params
 
 
-STRUCTURE = {"flavor": {"optax": {}, "torch": {"initial_accumulator_value": 0.0, "eps": 1e-10}}}
+Flavor: TypeAlias = Literal["optax", "torch", "keras"]
+
+STRUCTURE = {
+    "flavor": {
+        "optax": {},
+        "torch": {"initial_accumulator_value": 0.0, "eps": 1e-10},
+        "keras": {"learning_rate": 1e-3},
+    }
+}
 SEARCH_SPACE = {
     "learning_rate": log_uniform(1e-3, 1e0),
     "initial_accumulator_value": log_uniform(1e-4, 1e0),
@@ -46,7 +55,7 @@ NEEDS = frozenset()
 REVERSE_DIFFERENTIABLE = True
 
 
-def init(params: Params, hyper: Hyper, *, flavor: Literal["optax", "torch"] = "optax") -> State:
+def init(params: Params, hyper: Hyper, *, flavor: Flavor = "optax") -> State:
     """The sum at its initial value."""
     del flavor
     initial = hyper.initial_accumulator_value
@@ -54,12 +63,7 @@ def init(params: Params, hyper: Hyper, *, flavor: Literal["optax", "torch"] = "o
 
 
 def update(
-    grads: Params,
-    state: State,
-    params: Params,
-    hyper: Hyper,
-    *,
-    flavor: Literal["optax", "torch"] = "optax",
+    grads: Params, state: State, params: Params, hyper: Hyper, *, flavor: Flavor = "optax"
 ) -> tuple[Params, State]:
     """One step. Returns (updates, state); updates have the shapes and dtypes of `grads`.
 

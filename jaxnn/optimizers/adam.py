@@ -5,13 +5,16 @@
 
 The two corrections are folded into scalars, √(1 − b2ᵗ)/(1 − b1ᵗ) on the rate, so that no pass over
 the parameters is spent on them. The first step is learning_rate · sign(g) for eps → 0.
+flavor="keras": eps is added to √v, before the correction, where the paper has it at the end of its
+section 2, with the name of epsilon hat: early steps feel it more.
+Of complex gradients g² is |g|²; torch takes the squares of real and imaginary parts apart.
 Reference: Kingma, Ba 2015, ICLR, "Adam: A Method for Stochastic Optimization", algorithm 1.
-Agrees with `optax.adam` and, at eps_root = 0, with torch's Adam; Keras adds eps to √v, uncorrected.
+Agrees with `optax.adam` and, at eps_root = 0, with torch's Adam; in its flavour with Keras.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 
@@ -19,7 +22,7 @@ from jaxnn import tree
 from jaxnn.space import log_uniform, one_minus
 from jaxnn.typing import Array, Fraction, Int, NonNegative, Params, Positive
 
-__all__ = ["Hyper", "State", "init", "update"]
+__all__ = ["Flavor", "Hyper", "State", "init", "update"]
 
 
 class Hyper(NamedTuple):
@@ -37,10 +40,12 @@ class State(NamedTuple):
 
     step: Int[Array, ""]
     mean: Params
-    mean_of_squares: Params
+    mean_of_squares: Params  # real
 
 
-STRUCTURE = {}
+Flavor: TypeAlias = Literal["optax", "keras"]
+
+STRUCTURE = {"flavor": {"optax": {}, "keras": {"eps": 1e-7}}}
 SEARCH_SPACE = {
     "learning_rate": log_uniform(1e-4, 1e-1),
     "b1": one_minus(log_uniform(3e-2, 3e-1)),
@@ -50,30 +55,34 @@ FAMILY, YEAR = "adaptive", 2015
 REFERENCE = "optax.adam"
 NEEDS = frozenset()
 REVERSE_DIFFERENTIABLE = True
+COMPLEX = True
 
 
-def init(params: Params, hyper: Hyper) -> State:
+def init(params: Params, hyper: Hyper, *, flavor: Flavor = "optax") -> State:
     """Both moments at 0."""
-    del hyper
-    # Two trees, not one twice: a buffer can be donated only once.
-    mean, square = (tree.zeros_like(params, min_dtype=jnp.float32) for _ in range(2))
+    del hyper, flavor
+    mean = tree.zeros_like(params, min_dtype=jnp.float32, complex_as="complex")
+    square = tree.zeros_like(params, min_dtype=jnp.float32, complex_as="real")
     return State(jnp.zeros((), jnp.int32), mean, square)
 
 
-def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[Params, State]:
+def update(
+    grads: Params, state: State, params: Params, hyper: Hyper, *, flavor: Flavor = "optax"
+) -> tuple[Params, State]:
     """One step. Returns (updates, state); updates have the shapes and dtypes of `grads`.
 
     Raises TypeError at trace time where `grads` and `state` differ in structure or shapes.
     """
     del params
-    g, s, h = tree.promote(grads, state, hyper)
+    g, s, h = tree.promote(grads, state, hyper, complex_as="parts")
     step = state.step + 1
     t = step.astype(jnp.result_type(h.b1))
     mean = tree.map(lambda m, g: h.b1 * m + (1 - h.b1) * g, s.mean, g)
-    square = tree.map(lambda v, g: h.b2 * v + (1 - h.b2) * g * g, s.mean_of_squares, g)
+    squares = tree.squared(g, 1 - h.b2)
+    square = tree.map(lambda v, new: h.b2 * v + new, s.mean_of_squares, squares)
     c1, c2 = 1 - h.b1**t, 1 - h.b2**t
-    rate, eps = h.learning_rate * tree.sqrt(c2) / c1, h.eps * tree.sqrt(c2)
-    updates = tree.map(
-        lambda m, v: -rate * m / (tree.sqrt(v + h.eps_root * c2) + eps), mean, square
-    )
+    rate = h.learning_rate * tree.sqrt(c2) / c1
+    eps = h.eps if flavor == "keras" else h.eps * tree.sqrt(c2)
+    root = tree.map(lambda v: tree.sqrt(v + h.eps_root * c2) + eps, square)
+    updates = tree.map(lambda m, r: -rate * m / r, mean, tree.beside(root, mean))
     return tree.cast_like((updates, State(step, mean, square)), (grads, state))

@@ -5,8 +5,10 @@
 
 The decay is multiplied by the learning rate, as in Optax and torch; in the paper by the schedule
 alone. With zero gradients θ shrinks by 1 − learning_rate·weight_decay a step.
+flavor="keras": eps is added to √v, before the correction, as in Adam.
 Reference: Loshchilov, Hutter 2019, ICLR, "Decoupled Weight Decay Regularization", algorithm 2.
-Agrees with `optax.adamw` and, at eps_root = 0, with torch's AdamW (whose weight_decay is 1e-2).
+Agrees with `optax.adamw` and, at eps_root = 0, with torch's AdamW (whose weight_decay is 1e-2); in
+its flavour with Keras.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ class Hyper(NamedTuple):
 
 State = adam.State
 
-STRUCTURE = {}
+STRUCTURE = {"flavor": {"optax": {}, "keras": {"eps": 1e-7, "weight_decay": 4e-3}}}
 SEARCH_SPACE = {
     "learning_rate": log_uniform(1e-4, 1e-1),
     "b1": one_minus(log_uniform(3e-2, 3e-1)),
@@ -44,20 +46,23 @@ FAMILY, YEAR = "adaptive", 2019
 REFERENCE = "optax.adamw"
 NEEDS = frozenset()
 REVERSE_DIFFERENTIABLE = True
+COMPLEX = True
 
 
-def init(params: Params, hyper: Hyper) -> State:
+def init(params: Params, hyper: Hyper, *, flavor: adam.Flavor = "optax") -> State:
     """Both moments at 0."""
-    return adam.init(params, _of_adam(hyper))
+    return adam.init(params, _of_adam(hyper), flavor=flavor)
 
 
-def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[Params, State]:
+def update(
+    grads: Params, state: State, params: Params, hyper: Hyper, *, flavor: adam.Flavor = "optax"
+) -> tuple[Params, State]:
     """One step. Returns (updates, state); updates have the shapes and dtypes of `grads`.
 
     Raises TypeError at trace time where gradients, state and parameters differ in structure.
     """
-    g, s, h, p = tree.promote(grads, state, hyper, params)
-    updates, s = adam.update(g, s, p, _of_adam(h))
+    g, s, h, p = tree.promote(grads, state, hyper, params, complex_as="parts")
+    updates, s = adam.update(g, s, p, _of_adam(h), flavor=flavor)
     decay = h.learning_rate * h.weight_decay
     updates = tree.map(lambda u, p: u - decay * p, updates, p)
     return tree.cast_like((updates, s), (grads, state))

@@ -58,6 +58,7 @@ def init(
 ) -> State:
     """Both moments at 0."""
     del nesterov, use_clipping
+    tree.require_real(params)
     return adam.init(params, adam.Hyper(hyper.learning_rate))
 
 

@@ -7,8 +7,10 @@
 bias_correction_mu=False, bias_correction_nu=False: m in place of m/(1 − b1ᵗ), v in place of
 v/(1 − b2ᵗ); both together are the paper's rule.
 flavor="torch": w ← max(w, v), which is corrected only when it is used, w/(1 − b2ᵗ).
+flavor="keras": so too, and eps is added to √w, before the correction, as in its Adam.
 Reference: Reddi, Kale, Kumar 2018, ICLR, "On the Convergence of Adam and Beyond", algorithm 2.
-Agrees with `optax.amsgrad`; in its flavour, at eps_root = 0, with torch's Adam(amsgrad=True).
+Agrees with `optax.amsgrad`; in their flavours, at eps_root = 0, with Adam(amsgrad=True) of torch
+and of Keras.
 """
 
 from __future__ import annotations
@@ -43,10 +45,10 @@ class State(NamedTuple):
     largest: Params
 
 
-Flavor: TypeAlias = Literal["optax", "torch"]
+Flavor: TypeAlias = Literal["optax", "torch", "keras"]
 
 STRUCTURE = {
-    "flavor": {"optax": {}, "torch": {}},
+    "flavor": {"optax": {}, "torch": {}, "keras": {"eps": 1e-7}},
     "bias_correction_mu": {True: {}, False: {}},
     "bias_correction_nu": {True: {}, False: {}},
 }
@@ -99,9 +101,10 @@ def update(
     one = jnp.ones_like(t)
     c1 = 1 - h.b1**t if bias_correction_mu else one
     c2 = 1 - h.b2**t if bias_correction_nu else one
-    before, after = (one, c2) if flavor == "torch" else (1 / c2, one)
+    before, after = (1 / c2, one) if flavor == "optax" else (one, c2)
     largest = tree.map(lambda w, v: jnp.maximum(w, before * v), s.largest, square)
-    rate, eps = h.learning_rate * tree.sqrt(after) / c1, h.eps * tree.sqrt(after)
+    rate = h.learning_rate * tree.sqrt(after) / c1
+    eps = h.eps if flavor == "keras" else h.eps * tree.sqrt(after)
     updates = tree.map(
         lambda m, w: -rate * m / (tree.sqrt(w + h.eps_root * after) + eps), mean, largest
     )

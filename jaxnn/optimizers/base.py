@@ -89,7 +89,9 @@ class Optimizer(Protocol):
     largest number of their dtype overflow in them. SATURATES = False: an infinite gradient gives a
     finite update (a NaN still gives NaN). SKIPS_NON_FINITE = False: either gives a finite one, on
     purpose. GRADIENT_RANGE = 1.0: updates are finite for gradients up to the largest number of
-    their dtype to that power; a smaller one is explained in the docstring.
+    their dtype to that power; a smaller one is explained in the docstring. COMPLEX = False: complex
+    parameters raise TypeError in `init` and `update`; True: steps are against the gradient that is
+    given, the conjugate of that of `jax.grad`, whose direction the library's training turns.
     """
 
     Hyper: Any
@@ -226,7 +228,7 @@ def record(rule: Any, state: Any) -> dict[str, Any]:
 
 def apply_updates(params: Params, updates: Params) -> Params:
     """`params + updates`, summed in at least float32, in the dtypes of `params`."""
-    wide_params, _, _, wide_updates = tree.promote(params, (), (), updates)
+    wide_params, _, _, wide_updates = tree.promote(params, (), (), updates, complex_as="parts")
     return tree.cast_like(tree.map(jnp.add, wide_params, wide_updates), params)
 
 

@@ -37,7 +37,8 @@ class Description:
     """What `describe` found; `str` of it is for reading.
 
     state_bytes: of the state for the given parameters. state_multiple: as a multiple of their own
-    bytes. needs: what the rule asks for beyond gradients. evaluations: gradients a step costs.
+    bytes. state_dtypes: what each part of it is kept in, by dotted name of the field. needs: what
+    the rule asks for beyond gradients. evaluations: gradients a step costs.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Description:
     reverse_differentiable: bool
     state_bytes: int
     state_multiple: float
+    state_dtypes: dict[str, str]
 
     def __str__(self) -> str:
         year = f", {self.year}" if self.year else ""
@@ -67,6 +69,7 @@ class Description:
         lines += [
             "",
             f"state: {self.state_bytes:,} bytes, {self.state_multiple:.2f} × the parameters",
+            *self._kept(),
             f"needs: {', '.join(self.needs) or 'gradients alone'}",
             f"gradient evaluations: {self.evaluations} a step",
             f"reference: {self.paper}",
@@ -74,6 +77,13 @@ class Description:
         if self.agrees_with:
             lines.append(f"agrees with: {self.agrees_with}")
         return "\n".join(lines)
+
+    def _kept(self) -> list[str]:
+        names: dict[str, list[str]] = {}
+        for name, dtype in self.state_dtypes.items():
+            names.setdefault(dtype, []).append(name)
+        kept = "; ".join(f"{', '.join(fields)} in {dtype}" for dtype, fields in names.items())
+        return [f"kept: {kept}"] if kept else []
 
 
 def describe(rule_or_name: Any, params: Params = None, hyper: Any = None) -> Description:
@@ -86,6 +96,8 @@ def describe(rule_or_name: Any, params: Params = None, hyper: Any = None) -> Des
     >>> found = describe("adam")
     >>> found.family, found.year, round(found.state_multiple, 3)
     ('adaptive', 2015, 2.0)
+    >>> found.state_dtypes
+    {'step': 'int32', 'mean': 'float32', 'mean_of_squares': 'float32'}
     """
     rule = check_rule("describe", rule_or_name, declared=True)
     if params is None:
@@ -113,6 +125,7 @@ def describe(rule_or_name: Any, params: Params = None, hyper: Any = None) -> Des
         reverse_differentiable=rule.REVERSE_DIFFERENTIABLE,
         state_bytes=size,
         state_multiple=size / own if own else 0.0,
+        state_dtypes=_dtypes(state),
     )
 
 
@@ -128,6 +141,18 @@ def _bytes(shapes: Any) -> int:
     # A key has no number of bytes: it counts as none.
     found = [x for x in jax.tree.leaves(shapes) if not jnp.issubdtype(x.dtype, jax.dtypes.extended)]
     return sum(math.prod(x.shape) * x.dtype.itemsize for x in found)
+
+
+def _dtypes(state: Any, path: str = "") -> dict[str, str]:
+    """The dtypes of the parts of a state by their names, those of wrappers and groups apart."""
+    parts = tree.fields(state)
+    if hasattr(state, "_fields") or any(hasattr(part, "_fields") for part in parts.values()):
+        prefix = f"{path}." if path else ""
+        return {
+            k: x for name, part in parts.items() for k, x in _dtypes(part, prefix + name).items()
+        }
+    found = dict.fromkeys(str(x.dtype) for x in jax.tree.leaves(state))
+    return {path or "state": " and ".join(found)} if found else {}
 
 
 def _numbers(hyper: Any, path: str = "") -> list[Number]:

@@ -62,6 +62,7 @@ REVERSE_DIFFERENTIABLE = True
 
 def init(params: Params, hyper: Hyper, *, acceleration: Acceleration = "none") -> State:
     """The velocity at 0, where there is one."""
+    tree.require_real(params)
     del hyper
     if acceleration == "none":
         return State(None)

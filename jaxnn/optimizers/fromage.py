@@ -46,7 +46,8 @@ REVERSE_DIFFERENTIABLE = True
 
 def init(params: Params, hyper: Hyper) -> State:
     """The empty state."""
-    del params, hyper
+    tree.require_real(params)
+    del hyper
     return State()
 
 

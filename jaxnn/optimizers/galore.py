@@ -82,8 +82,8 @@ def init(params: Params, hyper: Hyper, *, rank: int = 128) -> State:
         dtype = tree.zeros_like(x, min_dtype=jnp.float32).dtype
         return jnp.zeros((max(x.shape), min(rank, *x.shape)), dtype)
 
-    projectors = jax.tree.map(projector, params)
     wide, h = tree.promote(params, (), hyper)[::2]
+    projectors = jax.tree.map(projector, params)
     moments = adam.init(_projected(wide, projectors), _of_adam(h))
     return State(projectors, moments)
 

@@ -7,21 +7,24 @@
 The norms are those of a layer, that is of a leaf of the tree, and their ratio is 1 where one of
 them is 0. So every layer changes by the same share of itself, learning_rate, at each step, however
 large the batch. The paper leaves biases out; a mask does that.
+flavor="keras": weights decay by themselves, as in AdamW, to θ' = θ − learning_rate·weight_decay·θ,
+before their length is taken: u = θ' − θ − learning_rate · ‖θ'‖/‖d‖ · d with a d without decay.
 Reference: You, Li, Reddi, Hseu et al. 2020, ICLR, "Large Batch Optimization for Deep Learning:
-Training BERT in 76 Minutes", algorithm 2 with φ(z) = z. Agrees with `optax.lamb`.
+Training BERT in 76 Minutes", algorithm 2 with φ(z) = z. Agrees with `optax.lamb`; with
+Keras in its flavour.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.optimizers import adamw
+from jaxnn.optimizers import adam, adamw
 from jaxnn.optimizers._trust import norm, trust_ratio
 from jaxnn.space import log_uniform, one_minus
-from jaxnn.typing import Fraction, NonNegative, Params, Positive
+from jaxnn.typing import Array, Fraction, NonNegative, Params, Positive
 
 __all__ = ["Hyper", "State", "init", "update"]
 
@@ -39,7 +42,9 @@ class Hyper(NamedTuple):
 
 State = adamw.State
 
-STRUCTURE = {}
+Flavor: TypeAlias = Literal["optax", "keras"]
+
+STRUCTURE = {"flavor": {"optax": {}, "keras": {"eps": 1e-7}}}
 SEARCH_SPACE = {
     "learning_rate": log_uniform(1e-4, 1e-1),
     "b1": one_minus(log_uniform(3e-2, 3e-1)),
@@ -51,18 +56,32 @@ NEEDS = frozenset()
 REVERSE_DIFFERENTIABLE = True
 
 
-def init(params: Params, hyper: Hyper) -> State:
+def init(params: Params, hyper: Hyper, *, flavor: Flavor = "optax") -> State:
     """Both moments at 0."""
+    del flavor
+    tree.require_real(params)
     return adamw.init(params, adamw.Hyper(*hyper))
 
 
-def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[Params, State]:
+def update(
+    grads: Params, state: State, params: Params, hyper: Hyper, *, flavor: Flavor = "optax"
+) -> tuple[Params, State]:
     """One step. Returns (updates, state); updates have the shapes and dtypes of `grads`.
 
     Raises TypeError at trace time where gradients, state and parameters differ in structure.
     """
     g, s, h, p = tree.promote(grads, state, hyper, params)
     unit = h._replace(learning_rate=jnp.ones_like(h.learning_rate))
-    steps, s = adamw.update(g, s, p, adamw.Hyper(*unit))
-    updates = tree.map(lambda u, p: h.learning_rate * trust_ratio(norm(p), norm(u)) * u, steps, p)
+    if flavor == "keras":
+        steps, s = adam.update(g, s, p, adam.Hyper(*unit[: len(adam.Hyper._fields)]))
+        decay = h.learning_rate * h.weight_decay
+    else:
+        steps, s = adamw.update(g, s, p, adamw.Hyper(*unit))
+        decay = 0
+
+    def stretched(u: Array, p: Array) -> Array:
+        left = p - decay * p
+        return h.learning_rate * trust_ratio(norm(left), norm(u)) * u - decay * p
+
+    updates = tree.map(stretched, steps, p)
     return tree.cast_like((updates, s), (grads, state))

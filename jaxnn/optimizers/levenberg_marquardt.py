@@ -61,6 +61,7 @@ GRADIENT_RANGE = 0.49
 
 def init(params: Params, hyper: Hyper) -> State:
     """The first damping."""
+    tree.require_real(params)
     wide = tree.global_norm(params).dtype
     return State(jnp.array(hyper.damping, wide), jnp.full((), 2, wide))
 

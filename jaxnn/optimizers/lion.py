@@ -8,13 +8,14 @@ step is taken from the new mean, d = sign(b1·m + (b2 − b1)·g), which is the 
 then nobody needs the old mean, and it is overwritten in place instead of copied.
 An infinite gradient may hide in its sign, as in `sign_sgd`, and derivatives say little about
 training. The paper's rates are 3 to 10 times smaller than Adam's, its decays as much larger.
+flavor="keras": its numbers, without decay; the formula is this one.
 Reference: Chen, Liang, Huang, Real et al. 2023, NeurIPS, "Symbolic Discovery of Optimization
-Algorithms", algorithm 2. Agrees with `optax.lion`.
+Algorithms", algorithm 2. Agrees with `optax.lion`; with Keras in its flavour.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 
@@ -40,7 +41,9 @@ class State(NamedTuple):
     mean: Params
 
 
-STRUCTURE = {}
+Flavor: TypeAlias = Literal["optax", "keras"]
+
+STRUCTURE = {"flavor": {"optax": {}, "keras": {"learning_rate": 1e-3, "weight_decay": 0.0}}}
 SEARCH_SPACE = {
     "learning_rate": log_uniform(1e-5, 1e-1),
     "b1": one_minus(log_uniform(3e-2, 3e-1)),
@@ -53,17 +56,20 @@ REVERSE_DIFFERENTIABLE = False
 SATURATES = True
 
 
-def init(params: Params, hyper: Hyper) -> State:
+def init(params: Params, hyper: Hyper, *, flavor: Flavor = "optax") -> State:
     """The mean at 0."""
-    del hyper
+    del hyper, flavor
     return State(tree.zeros_like(params, min_dtype=jnp.float32))
 
 
-def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[Params, State]:
+def update(
+    grads: Params, state: State, params: Params, hyper: Hyper, *, flavor: Flavor = "optax"
+) -> tuple[Params, State]:
     """One step. Returns (updates, state); updates have the shapes and dtypes of `grads`.
 
     Raises TypeError at trace time where gradients, state and parameters differ in structure.
     """
+    del flavor
     g, s, h, p = tree.promote(grads, state, hyper, params)
     rate, decay = h.learning_rate, h.learning_rate * h.weight_decay
     mean = tree.map(lambda m, g: h.b2 * m + (1 - h.b2) * g, s.mean, g)

@@ -98,6 +98,7 @@ def init(
 ) -> State:
     """All means at 0."""
     del adaptive, preconditioning, ns_coeffs, ns_steps, scaling
+    tree.require_real(params)
     matrices, others = _split(params)
     rule, numbers = _of_adam(hyper, nesterov, own_adam_rate)
     return State(tree.zeros_like(matrices, min_dtype=jnp.float32), rule.init(others, numbers))

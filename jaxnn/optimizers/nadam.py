@@ -7,9 +7,10 @@
 flavor="torch": the b1 of d grows with time, μₜ = b1·(1 − 0.96^(t·momentum_decay)/2), as in the
 paper's experiments: d = μₜ₊₁·m/(1 − μ₁…μₜ₊₁) + (1 − μₜ)·g/(1 − μ₁…μₜ). Otherwise the number
 `momentum_decay` has no part.
+flavor="keras": the formula of torch with other numbers, momentum_decay = 1 above all.
 The paper also multiplies v/(1 − b2ᵗ) by b2; nobody else does.
 Reference: Dozat 2016, ICLR workshop, "Incorporating Nesterov Momentum into Adam", algorithm 2.
-Agrees with `optax.nadam`; in its flavour, at eps_root = 0, with torch's NAdam.
+Agrees with `optax.nadam`; in their flavours, at eps_root = 0, with torch's NAdam and Keras' Nadam.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Hyper(NamedTuple):
     b2: Fraction = 0.999  # decay of the mean of squares
     eps: Positive = 1e-8  # outside the root
     eps_root: NonNegative = 0.0  # inside it
-    momentum_decay: NonNegative = 4e-3  # pace of μ, with flavor="torch"
+    momentum_decay: NonNegative = 4e-3  # pace of μ, but for flavor="optax"
 
 
 class State(NamedTuple):
@@ -43,12 +44,18 @@ class State(NamedTuple):
     step: Int[Array, ""]
     mean: Params
     mean_of_squares: Params
-    momentum_product: Float[Array, ""] | None  # μ₁…μₜ, with flavor="torch"
+    momentum_product: Float[Array, ""] | None  # μ₁…μₜ, but for flavor="optax"
 
 
-Flavor: TypeAlias = Literal["optax", "torch"]
+Flavor: TypeAlias = Literal["optax", "torch", "keras"]
 
-STRUCTURE = {"flavor": {"optax": {}, "torch": {"learning_rate": 2e-3}}}
+STRUCTURE = {
+    "flavor": {
+        "optax": {},
+        "torch": {"learning_rate": 2e-3},
+        "keras": {"eps": 1e-7, "momentum_decay": 1.0},
+    }
+}
 SEARCH_SPACE = {
     "learning_rate": log_uniform(1e-4, 1e-1),
     "b1": one_minus(log_uniform(3e-2, 3e-1)),
@@ -66,7 +73,7 @@ def init(params: Params, hyper: Hyper, *, flavor: Flavor = "optax") -> State:
     # Two trees, not one twice: a buffer can be donated only once.
     mean, square = (tree.zeros_like(params, min_dtype=jnp.float32) for _ in range(2))
     _, _, product = tree.promote(params, (), 1.0)
-    return State(jnp.zeros((), jnp.int32), mean, square, product if flavor == "torch" else None)
+    return State(jnp.zeros((), jnp.int32), mean, square, None if flavor == "optax" else product)
 
 
 def update(
@@ -84,7 +91,7 @@ def update(
     square = tree.map(lambda v, g: h.b2 * v + (1 - h.b2) * g * g, s.mean_of_squares, g)
     c2 = 1 - h.b2**t
     rate, eps = h.learning_rate * tree.sqrt(c2), h.eps * tree.sqrt(c2)
-    if flavor == "torch":
+    if flavor != "optax":
         now, then = (_momentum(n, h.b1, h.momentum_decay) for n in (t, t + 1))
         product = s.momentum_product * now
         old, new = rate * then / (1 - product * then), rate * (1 - now) / (1 - product)

@@ -4,11 +4,12 @@
     d = b1·m/(1 − b1ᵗ⁺¹) + (1 − b1)·g/(1 − b1ᵗ)
     u = −learning_rate · ( d / (√(v/(1 − b2ᵗ) + eps_root) + eps) + weight_decay·θ )
 
-flavor="torch": the b1 of d grows with time, at a pace set by `momentum_decay`, as in NAdam.
+flavor="torch" and "keras": the b1 of d grows with time, at a pace set by `momentum_decay`, as in
+NAdam.
 Reference: Dozat 2016, ICLR workshop, "Incorporating Nesterov Momentum into Adam", algorithm 2;
 Loshchilov, Hutter 2019, ICLR, "Decoupled Weight Decay Regularization".
-Agrees with `optax.nadamw`; in its flavour, at eps_root = 0, with torch's
-NAdam(decoupled_weight_decay=True), whose weight_decay is 0.
+Agrees with `optax.nadamw`; in their flavours, at eps_root = 0, with torch's
+NAdam(decoupled_weight_decay=True) and Keras' Nadam(weight_decay=...), where it is 0 and None.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Hyper(NamedTuple):
     b2: Fraction = 0.999  # decay of the mean of squares
     eps: Positive = 1e-8  # outside the root
     eps_root: NonNegative = 0.0  # inside it
-    momentum_decay: NonNegative = 4e-3  # with flavor="torch"
+    momentum_decay: NonNegative = 4e-3  # but for flavor="optax"
     weight_decay: NonNegative = 1e-4  # per step and unit of rate
 
 

@@ -50,7 +50,8 @@ REVERSE_DIFFERENTIABLE = True
 
 def init(params: Params, hyper: Hyper) -> State:
     """No step done."""
-    del params, hyper
+    tree.require_real(params)
+    del hyper
     return State(jnp.zeros((), jnp.int32))
 
 

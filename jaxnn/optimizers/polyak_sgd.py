@@ -56,7 +56,8 @@ REVERSE_DIFFERENTIABLE = True
 
 def init(params: Params, hyper: Hyper, *, variant: Kind = "sps") -> State:
     """The empty state."""
-    del params, hyper, variant
+    tree.require_real(params)
+    del hyper, variant
     return State()
 
 

@@ -63,6 +63,7 @@ def init(
 ) -> State:
     """Both moments at 0."""
     del flavor, nesterov
+    tree.require_real(params)
     return adam.init(params, adam.Hyper(*hyper[: len(adam.Hyper._fields)]))
 
 

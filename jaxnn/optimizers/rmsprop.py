@@ -11,13 +11,16 @@ eps_in_sqrt=False: √v + eps in place of √(v + eps).
 acceleration="momentum": p ← momentum·p + d and u = −p, where d = learning_rate·g/√(v + eps);
 "nesterov": u = −(momentum·p + d) with the new p. Without it the number `momentum` has no part.
 flavor="torch": √v + eps, the learning rate outside p, and torch's numbers.
+flavor="keras": its eps; the formula is this one.
+Of complex gradients g² is |g|²; torch takes the squares of real and imaginary parts apart.
 Reference: Tieleman, Hinton 2012, Coursera, "Neural Networks for Machine Learning", lecture 6.5;
 centred and with momentum: Graves 2013, arXiv:1308.0850, "Generating Sequences With Recurrent Neural
-Networks". Agrees with `optax.rmsprop`; with torch in its flavour.
+Networks". Agrees with `optax.rmsprop`, torch and Keras, each in its flavour.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Literal, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
@@ -45,15 +48,19 @@ class State(NamedTuple):
 
     step: Int[Array, ""] | None  # with bias_correction
     mean: Params  # with centered
-    second_moment: Params
+    second_moment: Params  # real
     velocity: Params  # with acceleration
 
 
-Flavor: TypeAlias = Literal["optax", "torch"]
+Flavor: TypeAlias = Literal["optax", "torch", "keras"]
 Acceleration: TypeAlias = Literal["none", "momentum", "nesterov"]
 
 STRUCTURE = {
-    "flavor": {"optax": {}, "torch": {"learning_rate": 1e-2, "decay": 0.99}},
+    "flavor": {
+        "optax": {},
+        "torch": {"learning_rate": 1e-2, "decay": 0.99},
+        "keras": {"eps": 1e-7},
+    },
     "centered": {False: {}, True: {}},
     "eps_in_sqrt": {True: {}, False: {}},
     "bias_correction": {False: {}, True: {}},
@@ -67,6 +74,7 @@ FAMILY, YEAR = "adaptive", 2012
 REFERENCE = "optax.rmsprop"
 NEEDS = frozenset()
 REVERSE_DIFFERENTIABLE = True
+COMPLEX = True
 
 
 def init(
@@ -88,11 +96,13 @@ def init(
         fix = "The variance of one gradient is 0, so that the first step would be g/eps."
         raise bad_value("rmsprop", "bias_correction", "False with centered=True", True, fix)
     # Two trees, not one twice: a buffer can be donated only once.
-    mean, velocity = (tree.zeros_like(params, min_dtype=jnp.float32) for _ in range(2))
+    zeros = functools.partial(tree.zeros_like, min_dtype=jnp.float32, complex_as="complex")
+    mean, velocity = zeros(params), zeros(params)
+    first = functools.partial(tree.full_like, min_dtype=jnp.float32, complex_as="real")
     return State(
         step=jnp.zeros((), jnp.int32) if bias_correction else None,
         mean=mean if centered else None,
-        second_moment=tree.full_like(params, hyper.initial_scale, min_dtype=jnp.float32),
+        second_moment=first(params, hyper.initial_scale),
         velocity=velocity if acceleration != "none" else None,
     )
 
@@ -114,16 +124,18 @@ def update(
     Raises TypeError at trace time where `grads` and `state` differ in structure or shapes.
     """
     del params
-    g, s, h = tree.promote(grads, state, hyper)
+    g, s, h = tree.promote(grads, state, hyper, complex_as="parts")
     step, mean, velocity = s.step, s.mean, s.velocity
     torch, decay, new = flavor == "torch", h.decay, 1 - h.decay
 
     if centered:
         deviation = tree.map(lambda g, m: g - m, g, s.mean)
-        second = tree.map(lambda v, d: decay * (v + new * d * d), s.second_moment, deviation)
+        squares = tree.squared(deviation, new)
+        second = tree.map(lambda v, d: decay * (v + d), s.second_moment, squares)
         mean = tree.map(lambda m, g: decay * m + new * g, s.mean, g)
     else:
-        second = tree.map(lambda v, g: decay * v + new * g * g, s.second_moment, g)
+        squares = tree.squared(g, new)
+        second = tree.map(lambda v, g: decay * v + g, s.second_moment, squares)
 
     # The bias correction √(1 − decayᵗ) goes into the rate and into eps, as in Adam.
     scale = jnp.ones_like(decay)
@@ -136,7 +148,7 @@ def update(
         root = tree.map(lambda v: tree.sqrt(v) + h.eps * scale, second)
 
     inside, outside = (scale, h.learning_rate) if torch else (scale * h.learning_rate, 1)
-    scaled = tree.map(lambda g, r: inside * (g / r), g, root)
+    scaled = tree.map(lambda g, r: inside * (g / r), g, tree.beside(root, g))
     if acceleration != "none":
         velocity = tree.map(lambda p, d: h.momentum * p + d, s.velocity, scaled)
         ahead = acceleration == "nesterov"

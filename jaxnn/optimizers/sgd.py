@@ -36,6 +36,7 @@ REFERENCE = "optax.sgd"
 NEEDS = frozenset()
 REVERSE_DIFFERENTIABLE = True
 LINEAR = True
+COMPLEX = True
 
 
 def init(params: Params, hyper: Hyper) -> State:
@@ -47,5 +48,5 @@ def init(params: Params, hyper: Hyper) -> State:
 def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[Params, State]:
     """One step. Returns (updates, state); updates have the shapes and dtypes of `grads`."""
     del params
-    g, _, h = tree.promote(grads, state, hyper)
+    g, _, h = tree.promote(grads, state, hyper, complex_as="parts")
     return tree.cast_like(tree.map(lambda g: -h.learning_rate * g, g), grads), state

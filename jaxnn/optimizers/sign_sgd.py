@@ -42,7 +42,8 @@ SATURATES = True
 
 def init(params: Params, hyper: Hyper) -> State:
     """The empty state."""
-    del params, hyper
+    tree.require_real(params)
+    del hyper
     return State()
 
 

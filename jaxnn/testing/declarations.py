@@ -45,7 +45,7 @@ def declares(rule: Any, hyper: Any) -> None:
     unknown = ", ".join(sorted(rule.NEEDS - base.NEEDS))
     require(not unknown, "NEEDS", f"a subset of {', '.join(sorted(base.NEEDS))}", unknown)
     require(isinstance(rule.REFERENCE, str), "REFERENCE", "a string", repr(rule.REFERENCE))
-    for name in ("REVERSE_DIFFERENTIABLE", "LINEAR", "SATURATES", "SKIPS_NON_FINITE"):
+    for name in ("REVERSE_DIFFERENTIABLE", "LINEAR", "SATURATES", "SKIPS_NON_FINITE", "COMPLEX"):
         flag = getattr(rule, name, False)
         require(isinstance(flag, bool), name, "True or False", repr(flag))
     power = getattr(rule, "GRADIENT_RANGE", 1.0)

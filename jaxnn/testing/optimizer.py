@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from jaxnn.optimizers import base, resolve
+from jaxnn.testing.complex_numbers import complex_numbers
 from jaxnn.testing.declarations import declares, identity
 from jaxnn.testing.tracing import (
     donatable,
@@ -47,6 +48,7 @@ _IN_ORDER = (
     shows_non_finite,
     linear,
     differentiable,
+    complex_numbers,
 )
 
 CONTRACTS: dict[str, Callable[..., None]] = {check.__name__: check for check in _IN_ORDER}

@@ -88,7 +88,8 @@ def _grad_of_row(
     loss_fn: LossFn, params: Params, key: PRNGKeyArray | None, row: Any, number: Array
 ) -> Params:
     own = None if key is None else jax.random.fold_in(key, number)
-    return jax.grad(loss_fn)(params, jax.tree.map(lambda x: x[None], row), own)
+    grads = jax.grad(loss_fn)(params, jax.tree.map(lambda x: x[None], row), own)
+    return jax.tree.map(jnp.conj, grads)
 
 
 def hessian_diagonal(

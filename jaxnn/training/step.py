@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxnn import tree
 from jaxnn.optimizers import resolve
@@ -35,6 +36,7 @@ def step(
     loss_fn(params, batch, key) is the mean loss over the batch. optimizer: a rule or its name; what
     it needs beyond gradients is made from these arguments (see `training.needs`). key goes to the
     loss, rule_key to the rule. residual_fn(params, batch), for rules that fit least squares.
+    Complex parameters go downhill: the rule is given the conjugate of what `jax.grad` gives.
     Raises TypeError, while tracing, for a need that cannot be met.
 
     reuse: whether `params` and `state` come from the step before with this same loss_fn, batch and
@@ -46,6 +48,8 @@ def step(
     rule = resolve(optimizer)
     value_fn = functools.partial(_at, loss_fn, batch, key)
     loss, grads = _value_and_grad(rule, value_fn, params, state, reuse)
+    # JAX gives ∂f/∂x − i·∂f/∂y; a step against ∂f/∂x + i·∂f/∂y is what goes downhill.
+    grads = jax.tree.map(jnp.conj, grads)
     needs = supply(
         rule,
         loss_fn,

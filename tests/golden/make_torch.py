@@ -2,26 +2,17 @@
 
     python tests/golden/make_torch.py
 
-Run by hand, with torch 2.13.0 and NumPy, when a rule or a case is added; commit the files. One file
-a rule of jaxnn: the gradients, the start, and for each case the parameters after every step and the
-last state under our names of its fields. `cases` describes them: our structure and our numbers.
+Run by hand, with torch 2.13.0 and NumPy, when a rule or a case is added; commit the files.
 """
 
 from __future__ import annotations
 
-import json
-import pathlib
-from collections.abc import Callable
+import functools
 from typing import Any
 
-import numpy as np
+from recording import FLAT, Case, draw, record_torch, save
 
 __all__ = ["main"]
-
-NUM_STEPS, NUM_PARAMS = 50, 8
-
-# Case → (name in torch, its arguments, our structure, our numbers, our state from its state).
-Case = tuple[str, dict[str, Any], dict[str, Any], dict[str, float], Callable[[Any], dict[str, Any]]]
 
 
 def _velocity(state: Any) -> dict[str, Any]:
@@ -44,6 +35,10 @@ def _nadam(state: Any) -> dict[str, Any]:
     return _adam(state) | {"momentum_product": state["mu_product"]}
 
 
+def _asgd(state: Any) -> dict[str, Any]:
+    return {"average": state["ax"]}
+
+
 def _rprop(state: Any) -> dict[str, Any]:
     return {"step_sizes": state["step_size"], "signs": state["prev"].sign()}
 
@@ -59,10 +54,10 @@ def _rmsprop(state: Any) -> dict[str, Any]:
 
 
 TORCH = {"flavor": "torch"}
-CASES: dict[str, dict[str, Case]] = {
-    "sgd": {"plain": ("SGD", {"lr": 0.1}, {}, {"learning_rate": 0.1}, lambda state: {})},
+CASES = {
+    "sgd": {"plain": Case("SGD", {"lr": 0.1}, {}, {"learning_rate": 0.1})},
     "momentum": {
-        "plain": (
+        "plain": Case(
             "SGD",
             {"lr": 0.1, "momentum": 0.8},
             {},
@@ -71,7 +66,7 @@ CASES: dict[str, dict[str, Case]] = {
         )
     },
     "nesterov": {
-        "plain": (
+        "plain": Case(
             "SGD",
             {"lr": 0.1, "momentum": 0.8, "nesterov": True},
             {},
@@ -80,8 +75,8 @@ CASES: dict[str, dict[str, Case]] = {
         )
     },
     "adagrad": {
-        "defaults": ("Adagrad", {}, TORCH, {}, lambda state: {"sum_of_squares": state["sum"]}),
-        "other": (
+        "defaults": Case("Adagrad", {}, TORCH, {}, lambda state: {"sum_of_squares": state["sum"]}),
+        "other": Case(
             "Adagrad",
             {"lr": 0.3, "initial_accumulator_value": 0.2, "eps": 1e-3},
             TORCH,
@@ -90,23 +85,23 @@ CASES: dict[str, dict[str, Case]] = {
         ),
     },
     "rmsprop": {
-        "defaults": ("RMSprop", {}, TORCH, {}, _rmsprop),
-        "other": (
+        "defaults": Case("RMSprop", {}, TORCH, {}, _rmsprop),
+        "other": Case(
             "RMSprop",
             {"lr": 0.3, "alpha": 0.5, "eps": 1e-3},
             TORCH,
             {"learning_rate": 0.3, "decay": 0.5, "eps": 1e-3},
             _rmsprop,
         ),
-        "centered": ("RMSprop", {"centered": True}, TORCH | {"centered": True}, {}, _rmsprop),
-        "momentum": (
+        "centered": Case("RMSprop", {"centered": True}, TORCH | {"centered": True}, {}, _rmsprop),
+        "momentum": Case(
             "RMSprop",
             {"momentum": 0.9},
             TORCH | {"acceleration": "momentum"},
             {},
             _rmsprop,
         ),
-        "both": (
+        "both": Case(
             "RMSprop",
             {"centered": True, "momentum": 0.5, "alpha": 0.9},
             TORCH | {"centered": True, "acceleration": "momentum"},
@@ -115,7 +110,7 @@ CASES: dict[str, dict[str, Case]] = {
         ),
     },
     "adadelta": {
-        "defaults": (
+        "defaults": Case(
             "Adadelta",
             {},
             {},
@@ -127,8 +122,8 @@ CASES: dict[str, dict[str, Case]] = {
         )
     },
     "adam": {
-        "defaults": ("Adam", {}, {}, {}, _adam),
-        "other": (
+        "defaults": Case("Adam", {}, {}, {}, _adam),
+        "other": Case(
             "Adam",
             {"lr": 0.3, "betas": (0.5, 0.9), "eps": 1e-3},
             {},
@@ -136,10 +131,10 @@ CASES: dict[str, dict[str, Case]] = {
             _adam,
         ),
     },
-    "adamw": {"defaults": ("AdamW", {}, {}, {"weight_decay": 1e-2}, _adam)},
+    "adamw": {"defaults": Case("AdamW", {}, {}, {"weight_decay": 1e-2}, _adam)},
     "amsgrad": {
-        "defaults": ("Adam", {"amsgrad": True}, TORCH, {}, _amsgrad),
-        "other": (
+        "defaults": Case("Adam", {"amsgrad": True}, TORCH, {}, _amsgrad),
+        "other": Case(
             "Adam",
             {"amsgrad": True, "lr": 0.3, "betas": (0.5, 0.9), "eps": 1e-3},
             TORCH,
@@ -148,8 +143,8 @@ CASES: dict[str, dict[str, Case]] = {
         ),
     },
     "nadam": {
-        "defaults": ("NAdam", {}, TORCH, {}, _nadam),
-        "other": (
+        "defaults": Case("NAdam", {}, TORCH, {}, _nadam),
+        "other": Case(
             "NAdam",
             {"lr": 0.3, "betas": (0.5, 0.9), "eps": 1e-3, "momentum_decay": 1.0},
             TORCH,
@@ -158,7 +153,7 @@ CASES: dict[str, dict[str, Case]] = {
         ),
     },
     "nadamw": {
-        "other": (
+        "other": Case(
             "NAdam",
             {"decoupled_weight_decay": True, "weight_decay": 0.1},
             TORCH,
@@ -167,8 +162,8 @@ CASES: dict[str, dict[str, Case]] = {
         ),
     },
     "adamax": {
-        "defaults": ("Adamax", {}, {}, {}, _adamax),
-        "other": (
+        "defaults": Case("Adamax", {}, {}, {}, _adamax),
+        "other": Case(
             "Adamax",
             {"lr": 0.3, "betas": (0.5, 0.9), "eps": 1e-3},
             {},
@@ -177,8 +172,8 @@ CASES: dict[str, dict[str, Case]] = {
         ),
     },
     "radam": {
-        "defaults": ("RAdam", {}, TORCH, {}, _adam),
-        "other": (
+        "defaults": Case("RAdam", {}, TORCH, {}, _adam),
+        "other": Case(
             "RAdam",
             {"lr": 0.3, "betas": (0.5, 0.9), "eps": 1e-3},
             TORCH,
@@ -186,9 +181,20 @@ CASES: dict[str, dict[str, Case]] = {
             _adam,
         ),
     },
+    "asgd": {
+        "defaults": Case("ASGD", {}, {}, {"t0": 1e6}, _asgd),
+        "other": Case(
+            "ASGD",
+            {"lr": 0.3, "lambd": 0.1, "alpha": 0.5, "t0": 10.0},
+            {},
+            {"learning_rate": 0.3, "lambd": 0.1, "alpha": 0.5, "t0": 10.0},
+            _asgd,
+        ),
+        "averaged at once": Case("ASGD", {"t0": 0.0}, {}, {}, _asgd),
+    },
     "rprop": {
-        "defaults": ("Rprop", {}, TORCH, {}, _rprop),
-        "other": (
+        "defaults": Case("Rprop", {}, TORCH, {}, _rprop),
+        "other": Case(
             "Rprop",
             {"lr": 2.0, "etas": (0.3, 1.5), "step_sizes": (0.1, 1.0)},
             TORCH,
@@ -204,32 +210,36 @@ CASES: dict[str, dict[str, Case]] = {
     },
 }
 
+COMPOSED = {
+    "momentum": Case("SGD", {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}, {}, {}),
+    "adam": Case("Adam", {"lr": 0.1, "weight_decay": 0.1}, {}, {}),
+    "amsgrad": Case("AdamW", {"lr": 0.1, "amsgrad": True, "weight_decay": 0.1}, {}, {}),
+    "radam": Case(
+        "RAdam", {"lr": 0.1, "decoupled_weight_decay": True, "weight_decay": 0.1}, {}, {}
+    ),
+}
+"""Cases that are rules in wrappers here: `optimizers.like` says in which."""
+
 
 def main() -> None:
-    """Write tests/golden/<rule>.npz for every rule."""
+    """Write tests/golden/torch/<rule>.npz for every rule, and like.npz for what is composed."""
     import torch
 
     torch.set_default_dtype(torch.float64)  # NAdam keeps a product of its own in it
-    rng = np.random.default_rng(20130)
-    sizes = 10 ** rng.uniform(-6, 2, size=(NUM_STEPS, NUM_PARAMS))
-    grads, start = rng.normal(size=sizes.shape) * sizes, rng.normal(size=NUM_PARAMS)
-    for rule, cases in CASES.items():
-        arrays: dict[str, Any] = {"grads": grads, "start": start}
-        about = {}
-        for case, (name, arguments, structure, hyper, state) in cases.items():
-            params = torch.tensor(start, requires_grad=True)
-            optimizer = getattr(torch.optim, name)([params], **arguments)
-            rows = []
-            for grad in grads:
-                params.grad = torch.tensor(grad)
-                optimizer.step()
-                rows.append(params.detach().numpy().copy())
-            arrays[f"{case}/params"] = np.stack(rows)
-            for field, value in state(optimizer.state[params]).items():
-                arrays[f"{case}/{field}"] = value.detach().numpy()
-            about[case] = {"structure": structure, "hyper": hyper}
-        arrays["cases"] = np.asarray(json.dumps(about))
-        np.savez_compressed(pathlib.Path(__file__).parent / f"{rule}.npz", **arrays)
+    start, grads = draw(FLAT)
+    for rule, cases in (CASES | {"like": COMPOSED}).items():
+        runs = {}
+        for label, case in cases.items():
+            optimizer = getattr(torch.optim, case.theirs)
+            make = functools.partial(optimizer, **case.arguments)
+            params, states = record_torch(make, start, grads)
+            fields = case.state(states[0])
+            runs[label] = (
+                case,
+                params,
+                {name: {"x": x} if x.ndim else x for name, x in fields.items()},
+            )
+        save("torch", rule, start, grads, runs)
 
 
 if __name__ == "__main__":

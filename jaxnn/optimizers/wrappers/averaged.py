@@ -62,6 +62,7 @@ class Averaged(Wrapper):
         self, grads: Params, state: State, params: Params, hyper: Hyper, **extra: Any
     ) -> tuple[Params, State]:
         """One step of the rule, which enters the average. Returns (updates, state)."""
+        tree.require_real(grads)
         updates, inner = self.rule.update(grads, state.inner, params, hyper.inner, **extra)
         # Those that the caller will have, rounded as they will be.
         new = base.apply_updates(params, updates)

@@ -10,6 +10,7 @@ every number and every structural option at any depth.
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import functools
 import sys
@@ -57,13 +58,14 @@ class State(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Composite:
+class Composite(abc.ABC):
     """A rule made of rules; what it declares follows from what they declare.
 
     OPTIONS are its own structural options, by field: the values each may have, the default first.
     LINEAR_IN_GRADIENTS says that updates stay proportional to the gradients where those of the
     rules are, BOUNDS_GRADIENTS that the rules see none that are large, RETURNS_UPDATES that theirs
-    are passed on as they are, so that what a line search computed at its end still holds.
+    are passed on as they are, so that what a line search computed at its end still holds,
+    PASSES_COMPLEX that complex leaves are no matter to this.
     """
 
     OPTIONS: ClassVar[dict[str, tuple[Hashable, ...]]] = {}
@@ -73,15 +75,16 @@ class Composite:
     LINEAR_IN_GRADIENTS: ClassVar[bool] = False
     BOUNDS_GRADIENTS: ClassVar[bool] = False
     RETURNS_UPDATES: ClassVar[bool] = False
+    PASSES_COMPLEX: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         # One wrapper a file: its mathematics and its paper are what a reader of the rule looks for.
         cls.__doc__ = sys.modules[cls.__module__].__doc__ or cls.__doc__
 
     @property
+    @abc.abstractmethod
     def rules(self) -> dict[str, Any]:
         """The rules inside, by the path of their numbers in `Hyper`."""
-        raise NotImplementedError
 
     @property
     def __name__(self) -> str:
@@ -142,6 +145,12 @@ class Composite:
         return any(getattr(rule, "SATURATES", False) for rule in self.rules.values())
 
     @property
+    def COMPLEX(self) -> bool:  # noqa: N802
+        """Where all of the rules are for complex parameters and this passes them on."""
+        own = (getattr(rule, "COMPLEX", False) for rule in self.rules.values())
+        return self.PASSES_COMPLEX and all(own)
+
+    @property
     def SKIPS_NON_FINITE(self) -> bool:  # noqa: N802
         """Where any of the rules does."""
         return any(getattr(rule, "SKIPS_NON_FINITE", False) for rule in self.rules.values())
@@ -169,8 +178,9 @@ class Composite:
         changed = _fields(self) | own | self._inside(structure)
         return made(type(self), *changed.values())
 
+    @abc.abstractmethod
     def _inside(self, structure: dict[str, Hashable]) -> dict[str, Any]:
-        raise NotImplementedError
+        """The fields that change where options of the rules inside do."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,6 +210,8 @@ class Wrapper(Composite):
 
     def init(self, params: Params, hyper: Any) -> Any:
         """The rule's state."""
+        if not self.COMPLEX:
+            tree.require_real(params)
         return State(self.rule.init(params, hyper.inner))
 
     def evaluation_params(self, state: Any, params: Params, hyper: Any) -> Params:

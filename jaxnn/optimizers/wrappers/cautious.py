@@ -43,6 +43,7 @@ class Cautious(Wrapper):
         self, grads: Params, state: State, params: Params, hyper: Hyper, **extra: Any
     ) -> tuple[Params, State]:
         """One step of the rule where it agrees. Returns (updates, state)."""
+        tree.require_real(grads)
         updates, inner = self.rule.update(grads, state.inner, params, hyper.inner, **extra)
         u, _, min_share, g = tree.promote(updates, (), hyper.min_share, grads)
         u = tree.map(lambda u, g: _agreeing(u, g, min_share), u, g)

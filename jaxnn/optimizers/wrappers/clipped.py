@@ -3,11 +3,13 @@
     by="global_norm":  g ← g · min(1, max_norm / ‖g‖)              ‖g‖ over all leaves
     by="value":        g ← min(max(g, −max_delta), max_delta)      each element
     by="block":        g ← g · min(1, threshold / rms(g))          each leaf, its root mean square
+    by="leaf_norm":    g ← g · min(1, max_norm / ‖g‖)              each leaf, its own norm
 
 By norm the direction is kept, by value only the sign; NaN stays NaN. Norms are taken relative to
 the largest element, so that they do not overflow before the gradients do.
 Reference: Pascanu, Mikolov, Bengio 2013, ICML, "On the difficulty of training recurrent neural
-networks". Agrees with `optax.clip_by_global_norm`, `optax.clip` and `optax.clip_by_block_rms`.
+networks". Agrees with `optax.clip_by_global_norm`, `optax.clip` and `optax.clip_by_block_rms`;
+by="leaf_norm" with the clipnorm of Keras.
 """
 
 from __future__ import annotations
@@ -22,9 +24,9 @@ from jaxnn.optimizers.wrappers.base import State, Wrapper, wrapped
 from jaxnn.space import log_uniform
 from jaxnn.typing import Array, Float, Params, Positive
 
-__all__ = ["ByBlock", "ByGlobalNorm", "ByValue", "Clipped", "State", "clipped"]
+__all__ = ["ByBlock", "ByGlobalNorm", "ByLeafNorm", "ByValue", "Clipped", "State", "clipped"]
 
-By: TypeAlias = Literal["global_norm", "value", "block"]
+By: TypeAlias = Literal["global_norm", "value", "block", "leaf_norm"]
 
 
 class ByGlobalNorm(NamedTuple):
@@ -48,7 +50,19 @@ class ByBlock(NamedTuple):
     threshold: Positive = 1.0
 
 
-_HYPERS: dict[str, Any] = {"global_norm": ByGlobalNorm, "value": ByValue, "block": ByBlock}
+class ByLeafNorm(NamedTuple):
+    """Numbers where the norm of each leaf is bounded."""
+
+    inner: Any  # the rule's
+    max_norm: Positive = 1.0
+
+
+_HYPERS: dict[str, Any] = {
+    "global_norm": ByGlobalNorm,
+    "value": ByValue,
+    "block": ByBlock,
+    "leaf_norm": ByLeafNorm,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,8 +95,9 @@ class Clipped(Wrapper):
         g, _, (bound,) = tree.promote(grads, (), hyper[1:])
         if self.by == "value":
             g = tree.map(lambda g: jnp.clip(g, -bound, bound), g)
-        elif self.by == "block":
-            g = tree.map(lambda g: g * _shrink(bound, _root_mean_square(g)), g)
+        elif self.by != "global_norm":
+            size = _root_mean_square if self.by == "block" else tree.global_norm
+            g = tree.map(lambda g: g * _shrink(bound, size(g)), g)
         else:
             factor = _shrink(bound, tree.global_norm(g))
             g = tree.map(lambda g: g * factor, g)

@@ -56,6 +56,7 @@ class Decayed(Wrapper):
 
         Raises TypeError at trace time where the mask is no prefix of the parameters.
         """
+        tree.require_real(grads)
         updates, inner = self.rule.update(grads, state.inner, params, hyper.inner, **extra)
         rate = learning_rate(self.rule, inner, hyper.inner) if self.proportional else 1.0
         u, _, (rate, decay), p = tree.promote(updates, (), (rate, hyper.weight_decay), params)

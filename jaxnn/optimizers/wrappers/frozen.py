@@ -28,6 +28,7 @@ class Frozen(Wrapper):
     """A rule that leaves some leaves as they are."""
 
     LINEAR_IN_GRADIENTS: ClassVar[bool] = True
+    PASSES_COMPLEX: ClassVar[bool] = True
 
     mask: Any  # of the leaves that stay
 

@@ -60,6 +60,7 @@ class Lookahead(Wrapper):
         self, grads: Params, state: State, params: Params, hyper: Hyper, **extra: Any
     ) -> tuple[Params, State]:
         """One step of the rule, and a meeting if it is time. Returns (updates, state)."""
+        tree.require_real(grads)
         updates, inner = self.rule.update(grads, state.inner, params, hyper.inner, **extra)
         u, slow, h, p = tree.promote(updates, state.slow, hyper._replace(inner=()), params)
         step = state.step + 1

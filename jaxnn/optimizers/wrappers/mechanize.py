@@ -73,6 +73,7 @@ class Mechanize(Wrapper):
         self, grads: Params, state: State, params: Params, hyper: Hyper, **extra: Any
     ) -> tuple[Params, State]:
         """One step of the rule, scaled anew. Returns (updates, state)."""
+        tree.require_real(grads)
         updates, inner = self.rule.update(grads, state.inner, params, hyper.inner, **extra)
         own = state._replace(inner=())
         u, t, h, g, p = tree.promote(updates, own, hyper._replace(inner=()), grads, params)

@@ -41,6 +41,7 @@ class Partitioned(Composite):
     """A rule that is another one for each group of leaves."""
 
     LINEAR_IN_GRADIENTS: ClassVar[bool] = True
+    PASSES_COMPLEX: ClassVar[bool] = True
 
     references: tuple[tuple[str, Any], ...]  # label, reference to the rule
     labels: Any

@@ -87,6 +87,7 @@ class ReduceOnPlateau(Wrapper):
         **extra: Any,
     ) -> tuple[Params, State]:
         """One step of the rule, scaled. Returns (updates, state)."""
+        tree.require_real(grads)
         if "value" in self.rule.NEEDS:
             extra["value"] = value
         updates, inner = self.rule.update(grads, state.inner, params, hyper.inner, **extra)

@@ -59,6 +59,7 @@ class ScheduleFree(Wrapper):
         self, grads: Params, state: State, params: Params, hyper: Hyper, **extra: Any
     ) -> tuple[Params, State]:
         """One step of the rule from z, and of y after it. Returns (updates, state)."""
+        tree.require_real(grads)
         steps, inner = self.rule.update(grads, state.inner, params, hyper.inner, **extra)
         rate = learning_rate(self.rule, inner, hyper.inner)
         d, s, (rate, b1, power), y = tree.promote(steps, state.average, (rate, *hyper[1:]), params)

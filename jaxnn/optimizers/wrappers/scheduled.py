@@ -48,6 +48,7 @@ class Scheduled(Wrapper):
 
     LINEAR_IN_GRADIENTS: ClassVar[bool] = True
     RETURNS_UPDATES: ClassVar[bool] = True
+    PASSES_COMPLEX: ClassVar[bool] = True
 
     fields: tuple[tuple[str, Any], ...]  # dotted name, reference to a schedule
 

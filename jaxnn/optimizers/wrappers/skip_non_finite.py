@@ -46,6 +46,7 @@ class SkipNonFinite(Wrapper):
     HYPER: ClassVar[Any] = Hyper
     LINEAR_IN_GRADIENTS: ClassVar[bool] = True
     RETURNS_UPDATES: ClassVar[bool] = True
+    PASSES_COMPLEX: ClassVar[bool] = True
 
     @property
     def SKIPS_NON_FINITE(self) -> bool:  # noqa: N802

@@ -1,0 +1,101 @@
+"""What the tables of all frameworks share: rules with numbers, wrapped in rules, and refusals."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from jax.core import Tracer
+
+from jaxnn.errors import bad_type, bad_value, unknown_name
+from jaxnn.optimizers.table import get
+from jaxnn.optimizers.wrappers import decayed, regularized
+
+__all__ = [
+    "Recipe",
+    "called",
+    "decoupled",
+    "is_off",
+    "made",
+    "or_zero",
+    "penalized",
+    "require",
+    "require_number",
+    "with_own",
+]
+
+Recipe: TypeAlias = tuple[Any, Any]
+"""A rule and its numbers."""
+
+
+def made(name: str, /, *, flavor: str = "optax", **numbers: Any) -> Recipe:
+    """The rule of this library in a flavour, and its `Hyper` with these numbers."""
+    rule = get(name, flavor=flavor) if flavor != "optax" else get(name)
+    return rule, rule.Hyper(**numbers)
+
+
+def with_own(recipe: Recipe, wrap: Callable[[Any], Any], **numbers: Any) -> Recipe:
+    """The recipe inside a wrapper with numbers of its own."""
+    rule, hyper = recipe
+    outer = wrap(rule)
+    return outer, outer.Hyper(hyper, **numbers)
+
+
+def penalized(recipe: Recipe, weight_decay: Any, mask: Any = None) -> Recipe:
+    """With decay that enters the gradients, where there is any."""
+    if is_off(weight_decay):
+        return recipe
+    return with_own(recipe, lambda rule: regularized(rule, mask), weight_decay=weight_decay)
+
+
+def decoupled(recipe: Recipe, weight_decay: Any, mask: Any = None) -> Recipe:
+    """With decay beside the steps, where there is any."""
+    if is_off(weight_decay):
+        return recipe
+    return with_own(recipe, lambda rule: decayed(rule, mask), weight_decay=weight_decay)
+
+
+def is_off(value: Any) -> bool:
+    """None, or a number that is known to be 0."""
+    return value is None or (not isinstance(value, Tracer) and not value)
+
+
+def or_zero(value: Any) -> Any:
+    """The number, 0 for None."""
+    return 0.0 if value is None else value
+
+
+def require(where: str, arguments: Mapping[str, Any], only: Mapping[str, tuple[Any, str]]) -> None:
+    """Raises ValueError for an argument that has another value than the one it can have here.
+
+    only: argument → (its value, what to do instead).
+    """
+    for name, (value, fix) in only.items():
+        got = arguments.get(name, value)
+        if isinstance(got, Tracer) or got != value:
+            raise bad_value(where, name, repr(value), repr(got), fix)
+
+
+def require_number(where: str, name: str, value: Any) -> None:
+    """Raises TypeError for a schedule in the place of a number."""
+    if callable(value):
+        fix = "Give the schedule to optimizers.scheduled(rule, learning_rate=...)."
+        raise bad_type(where, name, "a number", f"a {type(value).__name__}", fix)
+
+
+def called(
+    where: str, entry: Callable[..., Recipe], arguments: Mapping[str, Any], pairs: tuple[str, ...]
+) -> Recipe:
+    """What the entry makes of the arguments.
+
+    pairs: the arguments that are two numbers. Raises ValueError for a name it does not take,
+    TypeError for what is no pair.
+    """
+    known = list(inspect.signature(entry).parameters)
+    for name, value in arguments.items():
+        if name not in known:
+            raise unknown_name(where, "arguments", name, known)
+        if name in pairs and (not hasattr(value, "__len__") or len(value) != 2):
+            raise bad_type(where, name, "two numbers", repr(value))
+    return entry(**arguments)

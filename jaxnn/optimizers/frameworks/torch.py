@@ -1,0 +1,184 @@
+"""Optimizers as torch.optim has them in version 2.13: their arguments, their defaults.
+
+Weight decay is added to the gradients, but for AdamW and where it is decoupled. What changes only
+how torch computes (foreach, fused, capturable, differentiable) is taken and ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxnn.errors import bad_value
+from jaxnn.optimizers.frameworks.common import (
+    Recipe,
+    called,
+    decoupled,
+    is_off,
+    made,
+    penalized,
+    require,
+    require_number,
+)
+from jaxnn.optimizers.table import get
+
+__all__ = ["NAMES", "build"]
+
+IGNORED = ("foreach", "fused", "capturable", "differentiable")
+PAIRS = ("betas", "etas", "step_sizes")
+ONLY = {
+    "maximize": (False, "Negate the loss."),
+    "dampening": (0, "Multiply the learning rate by 1 - dampening instead."),
+    "lr_decay": (0, "Give a schedule to optimizers.scheduled(rule, learning_rate=...)."),
+}
+
+
+def _sgd(
+    lr: Any = 1e-3,
+    momentum: Any = 0,
+    dampening: Any = 0,
+    weight_decay: Any = 0,
+    nesterov: bool = False,
+) -> Recipe:
+    del dampening
+    if is_off(momentum):
+        if nesterov:
+            constraint = "False without momentum"
+            raise bad_value("like(torch.SGD)", "nesterov", constraint, True, "Give a momentum.")
+        return penalized(made("sgd", learning_rate=lr), weight_decay)
+    name = "nesterov" if nesterov else "momentum"
+    return penalized(made(name, learning_rate=lr, momentum=momentum), weight_decay)
+
+
+def _adam(
+    lr: Any = 1e-3,
+    betas: Any = (0.9, 0.999),
+    eps: Any = 1e-8,
+    weight_decay: Any = 0,
+    amsgrad: bool = False,
+    decoupled_weight_decay: bool = False,
+) -> Recipe:
+    numbers = {"learning_rate": lr, "b1": betas[0], "b2": betas[1], "eps": eps}
+    if amsgrad:
+        recipe = made("amsgrad", flavor="torch", **numbers)
+        return (decoupled if decoupled_weight_decay else penalized)(recipe, weight_decay)
+    if decoupled_weight_decay:
+        return made("adamw", weight_decay=weight_decay, **numbers)
+    return penalized(made("adam", **numbers), weight_decay)
+
+
+def _adamw(
+    lr: Any = 1e-3,
+    betas: Any = (0.9, 0.999),
+    eps: Any = 1e-8,
+    weight_decay: Any = 1e-2,
+    amsgrad: bool = False,
+) -> Recipe:
+    return _adam(lr, betas, eps, weight_decay, amsgrad, decoupled_weight_decay=True)
+
+
+def _adamax(
+    lr: Any = 2e-3, betas: Any = (0.9, 0.999), eps: Any = 1e-8, weight_decay: Any = 0
+) -> Recipe:
+    return penalized(
+        made("adamax", learning_rate=lr, b1=betas[0], b2=betas[1], eps=eps), weight_decay
+    )
+
+
+def _nadam(
+    lr: Any = 2e-3,
+    betas: Any = (0.9, 0.999),
+    eps: Any = 1e-8,
+    weight_decay: Any = 0,
+    momentum_decay: Any = 4e-3,
+    decoupled_weight_decay: bool = False,
+) -> Recipe:
+    numbers = {"learning_rate": lr, "b1": betas[0], "b2": betas[1], "eps": eps}
+    numbers["momentum_decay"] = momentum_decay
+    if decoupled_weight_decay:
+        return made("nadamw", flavor="torch", weight_decay=weight_decay, **numbers)
+    return penalized(made("nadam", flavor="torch", **numbers), weight_decay)
+
+
+def _radam(
+    lr: Any = 1e-3,
+    betas: Any = (0.9, 0.999),
+    eps: Any = 1e-8,
+    weight_decay: Any = 0,
+    decoupled_weight_decay: bool = False,
+) -> Recipe:
+    recipe = made("radam", flavor="torch", learning_rate=lr, b1=betas[0], b2=betas[1], eps=eps)
+    return (decoupled if decoupled_weight_decay else penalized)(recipe, weight_decay)
+
+
+def _rmsprop(
+    lr: Any = 1e-2,
+    alpha: Any = 0.99,
+    eps: Any = 1e-8,
+    weight_decay: Any = 0,
+    momentum: Any = 0,
+    centered: bool = False,
+) -> Recipe:
+    acceleration = "none" if is_off(momentum) else "momentum"
+    rule = get("rmsprop", flavor="torch", centered=centered, acceleration=acceleration)
+    hyper = rule.Hyper(learning_rate=lr, decay=alpha, eps=eps, momentum=momentum)
+    return penalized((rule, hyper), weight_decay)
+
+
+def _adagrad(
+    lr: Any = 1e-2,
+    lr_decay: Any = 0,
+    weight_decay: Any = 0,
+    initial_accumulator_value: Any = 0,
+    eps: Any = 1e-10,
+) -> Recipe:
+    del lr_decay
+    numbers = {"initial_accumulator_value": initial_accumulator_value, "eps": eps}
+    return penalized(made("adagrad", flavor="torch", learning_rate=lr, **numbers), weight_decay)
+
+
+def _adadelta(lr: Any = 1.0, rho: Any = 0.9, eps: Any = 1e-6, weight_decay: Any = 0) -> Recipe:
+    return penalized(made("adadelta", learning_rate=lr, rho=rho, eps=eps), weight_decay)
+
+
+def _rprop(lr: Any = 1e-2, etas: Any = (0.5, 1.2), step_sizes: Any = (1e-6, 50)) -> Recipe:
+    return made(
+        "rprop",
+        flavor="torch",
+        learning_rate=lr,
+        eta_minus=etas[0],
+        eta_plus=etas[1],
+        min_step_size=step_sizes[0],
+        max_step_size=step_sizes[1],
+    )
+
+
+def _asgd(
+    lr: Any = 1e-2, lambd: Any = 1e-4, alpha: Any = 0.75, t0: Any = 1e6, weight_decay: Any = 0
+) -> Recipe:
+    recipe = made("asgd", learning_rate=lr, lambd=lambd, alpha=alpha, t0=t0)
+    return penalized(recipe, weight_decay)
+
+
+NAMES = {
+    "SGD": _sgd,
+    "Adam": _adam,
+    "AdamW": _adamw,
+    "Adamax": _adamax,
+    "NAdam": _nadam,
+    "RAdam": _radam,
+    "RMSprop": _rmsprop,
+    "Adagrad": _adagrad,
+    "Adadelta": _adadelta,
+    "Rprop": _rprop,
+    "ASGD": _asgd,
+}
+
+
+def build(name: str, arguments: Mapping[str, Any]) -> Recipe:
+    """The rule that torch.optim has by that name of NAMES, and its numbers."""
+    where = f"like(torch.{name})"
+    require(where, arguments, ONLY)
+    require_number(where, "lr", arguments.get("lr"))
+    own = {k: v for k, v in arguments.items() if k not in IGNORED and k != "maximize"}
+    return called(where, NAMES[name], own, PAIRS)

@@ -1,0 +1,308 @@
+"""`optimizers.like`: the rule and the numbers that do what another framework does."""
+
+from __future__ import annotations
+
+import inspect
+import operator
+import pathlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import optax.contrib
+import pytest
+from test_optimizers_golden import FILES, GOLDEN
+from test_optimizers_golden import _cases as cases_of
+from test_optimizers_golden import _tree as tree_of
+from test_optimizers_reference import _require_close as require_close
+
+from jaxnn.errors import BadType, BadValue
+from jaxnn.optimizers import OPTIMIZERS, check, get, like, make_hyper
+from jaxnn.optimizers.base import apply_updates, name_of
+from jaxnn.optimizers.like import FRAMEWORKS
+from jaxnn.testing import feed
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in FILES if p.parent.name in FRAMEWORKS],
+    ids=lambda p: f"{p.parent.name}-{p.stem}",
+)
+def test_names_of_golden_files_lead_to_their_rules(path: pathlib.Path) -> None:
+    # The files say what these rules give.
+    for label, about in cases_of(path).items():
+        rule, hyper = like(path.parent.name, about["theirs"], **about["arguments"])
+        wanted = get(path.stem, **about["structure"])
+        assert rule is wanted, label
+        assert hyper == make_hyper(wanted, about["hyper"]), label
+
+
+def _run(rule: Any, hyper: Any, start: Any, grads: Any) -> Any:
+    """Parameters after every step."""
+
+    def step(carry: Any, grads: Any) -> Any:
+        params, state = carry
+        updates, state = rule.update(grads, state, params, hyper)
+        params = apply_updates(params, updates)
+        return (params, state), params
+
+    return jax.lax.scan(step, (start, rule.init(start, hyper)), grads)[1]
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in GOLDEN if p.stem == "like"], ids=lambda p: p.parent.name
+)
+def test_rules_in_wrappers_agree_with_golden_files(path: pathlib.Path, x64: None) -> None:
+    del x64
+    cases = cases_of(path)
+    with np.load(path) as golden:
+        start, grads = tree_of(golden, "start"), tree_of(golden, "grads")
+        wanted = {case: tree_of(golden, case)["params"] for case in cases}
+    recipes = {k: like(path.parent.name, c["theirs"], **c["arguments"]) for k, c in cases.items()}
+
+    @jax.jit
+    def run(start: Any, grads: Any, hypers: Any) -> Any:
+        return {case: _run(recipes[case][0], hypers[case], start, grads) for case in cases}
+
+    found = run(start, grads, {case: check(*recipe) for case, recipe in recipes.items()})
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=0)
+
+
+DEMANDED = {
+    "learning_rate": 0.1,
+    "l2_norm_clip": 1.0,
+    "noise_multiplier": 1.0,
+}
+"""What Optax has no default for."""
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_every_name_makes_a_step(framework: str) -> None:
+    params, grads = (feed.parameters("float32", seed) for seed in (0, 1))
+    for name in FRAMEWORKS[framework][0]:
+        arguments = {}
+        if framework == "optax":
+            known = inspect.signature(_of_optax(name)).parameters
+            arguments = {k: v for k, v in DEMANDED.items() if k in known}
+        rule, hyper = like(framework, name.upper(), **arguments)
+        hyper = check(rule, hyper)
+        state = rule.init(params, hyper)
+        updates, _ = jax.eval_shape(
+            lambda g, s, p, h, rule=rule: feed.update(rule, g, s, p, h), grads, state, params, hyper
+        )
+        assert jax.tree.structure(updates) == jax.tree.structure(params), name
+
+
+def _of_optax(name: str) -> Any:
+    return operator.attrgetter(OPTIMIZERS[name].REFERENCE.removeprefix("optax."))(optax)
+
+
+def test_every_alias_of_optax_that_is_here_has_its_name() -> None:
+    names = FRAMEWORKS["optax"][0]
+    missing = {
+        name
+        for name, rule in OPTIMIZERS.items()
+        if rule.REFERENCE.startswith("optax.") and name not in names
+    }
+    assert missing == {"momentum", "nesterov"}  # sgd there
+
+
+def test_defaults_that_are_left_out_are_those_of_optax() -> None:
+    for name in FRAMEWORKS["optax"][0]:
+        rule = OPTIMIZERS[name]
+        for argument, parameter in inspect.signature(_of_optax(name)).parameters.items():
+            default = parameter.default
+            if isinstance(default, float | int) and argument in rule.Hyper._fields:
+                assert rule.Hyper._field_defaults[argument] == default, (name, argument)
+
+
+def of_matrices(params: Any) -> Any:
+    return jax.tree.map(lambda x: x.ndim > 1, params)
+
+
+TRANSLATED = [
+    ("sgd", {"learning_rate": 0.1, "momentum": 0.5}),
+    ("sgd", {"learning_rate": 0.1, "momentum": 0.5, "nesterov": True}),
+    ("rmsprop", {"learning_rate": 0.1, "centered": True, "momentum": 0.5, "nesterov": True}),
+    ("adam", {"learning_rate": 0.1, "b1": 0.5, "nesterov": True}),
+    ("nadamw", {"learning_rate": 0.1, "nesterov": False, "weight_decay": 0.1}),
+    ("adamw", {"learning_rate": 0.1, "mask": of_matrices}),
+    ("lion", {"learning_rate": 0.1, "b2": 0.5, "weight_decay": 0.1, "mask": of_matrices}),
+    ("adadelta", {"learning_rate": 1, "weight_decay": 0.1, "weight_decay_mask": of_matrices}),
+    ("adafactor", {"clipping_threshold": None, "min_dim_size_to_factor": 2, "decay_rate": 0.7}),
+    ("dog", {"init_step": ("distance", 1e-2), "weight_decay": 0.1}),
+    ("prodigy", {"betas": (0.5, 0.9)}),
+    ("dadapt_adamw", {"betas": (0.5, 0.9)}),
+    ("muon", {"learning_rate": 0.1, "consistent_rms": 0.3, "adam_learning_rate": 0.2}),
+]
+
+
+def test_arguments_of_optax_that_have_other_names_here(x64: None) -> None:
+    del x64
+    params = {"b": jnp.array([0.5, -1.0]), "w": jnp.array([[1.0, 2.0], [3.0, -4.0], [0.5, 0.1]])}
+    rng = np.random.default_rng(0)
+    grads = jax.tree.map(lambda p: jnp.asarray(rng.normal(size=(5, *p.shape)), p.dtype), params)
+    recipes = [like("optax", name, **arguments) for name, arguments in TRANSLATED]
+
+    def theirs(name: str, arguments: dict[str, Any], params: Any, grads: Any) -> Any:
+        # A float of Python meets float32 in adafactor.
+        wide = {k: jnp.float64(v) if isinstance(v, float) else v for k, v in arguments.items()}
+        transformation = _of_optax(name)(**wide)
+
+        def step(carry: Any, grads: Any) -> Any:
+            params, state = carry
+            updates, state = transformation.update(grads, state, params)
+            params = optax.apply_updates(params, updates)
+            return (params, state), params
+
+        return jax.lax.scan(step, (params, transformation.init(params)), grads)[1]
+
+    @jax.jit
+    def both(params: Any, grads: Any, hypers: Any) -> Any:
+        ours = [_run(rule, h, params, grads) for (rule, _), h in zip(recipes, hypers, strict=True)]
+        return ours, [theirs(*case, params, grads) for case in TRANSLATED]
+
+    found = both(params, grads, [check(*recipe) for recipe in recipes])
+    # With the axis of settings that it expects before that of steps.
+    require_close(*jax.tree.map(lambda x: x[None], found), rtol=1e-12, num_ulps=4)
+
+    rule, hyper = like("optax", "adafactor", momentum=0.5)  # which Optax keeps in float32
+    assert rule is get("adafactor", acceleration="momentum")
+    assert hyper == rule.Hyper(learning_rate=1.0, momentum=0.5)
+
+
+def test_numbers_may_be_traced() -> None:
+    def step(rate: Any, decay: Any) -> Any:
+        rule, hyper = like("torch", "Adam", lr=rate, weight_decay=decay)
+        assert name_of(rule) == "regularized(adam)"
+        return rule.update(jnp.ones(3), rule.init(jnp.ones(3), hyper), jnp.ones(3), hyper)[0]
+
+    rates = jnp.array([0.1, 0.2])
+    np.testing.assert_allclose(jax.vmap(step)(rates, rates), -np.outer(rates, np.ones(3)), 1e-6)
+
+
+def test_what_changes_no_result_is_taken() -> None:
+    plain = like("torch", "adam")
+    assert like("TORCH", "ADAM", fused=True, foreach=None, maximize=False, amsgrad=False) == plain
+    assert like("keras", "SGD", name="mine", use_ema=False, weight_decay=None) == like(
+        "keras", "sgd"
+    )
+    assert like("torch", "SGD", momentum=0.0, weight_decay=0)[0] is OPTIMIZERS["sgd"]
+    assert name_of(like("keras", "Lion", global_clipnorm=1.0)[0]) == "clipped(lion(flavor='keras'))"
+
+
+ERRORS = [
+    (
+        ("jax", "adam"),
+        {},
+        BadValue,
+        "like: `framework` must be one of keras, optax, torch; got 'jax'. Did you mean 'optax'?",
+    ),
+    (
+        ("torch", "Adan"),
+        {},
+        BadValue,
+        "like(torch): `name` must be one of ASGD, Adadelta, Adagrad, Adam, AdamW, Adamax, NAdam, "
+        "RAdam, RMSprop, Rprop, SGD; got 'Adan'. Did you mean 'Adam'?",
+    ),
+    (
+        ("torch", "Adam"),
+        {"beta": (0.9, 0.99)},
+        BadValue,
+        "like(torch.Adam): `arguments` must be one of amsgrad, betas, decoupled_weight_decay, eps, "
+        "lr, weight_decay; got 'beta'. Did you mean 'betas'?",
+    ),
+    (
+        ("torch", "Adam"),
+        {"betas": 0.9},
+        BadType,
+        "like(torch.Adam): `betas` must be two numbers; got 0.9.",
+    ),
+    (
+        ("torch", "Adam"),
+        {"maximize": True},
+        BadValue,
+        "like(torch.Adam): `maximize` must be False; got True. Negate the loss.",
+    ),
+    (
+        ("torch", "SGD"),
+        {"momentum": 0.9, "dampening": 0.1},
+        BadValue,
+        "like(torch.SGD): `dampening` must be 0; got 0.1. "
+        "Multiply the learning rate by 1 - dampening instead.",
+    ),
+    (
+        ("torch", "SGD"),
+        {"nesterov": True},
+        BadValue,
+        "like(torch.SGD): `nesterov` must be False without momentum; got True. Give a momentum.",
+    ),
+    (
+        ("torch", "Adagrad"),
+        {"lr_decay": 0.1},
+        BadValue,
+        "like(torch.Adagrad): `lr_decay` must be 0; got 0.1. "
+        "Give a schedule to optimizers.scheduled(rule, learning_rate=...).",
+    ),
+    (
+        ("keras", "SGD"),
+        {"learning_rate": lambda: 0.1},
+        BadType,
+        "like(keras.SGD): `learning_rate` must be a number; got a function. "
+        "Give the schedule to optimizers.scheduled(rule, learning_rate=...).",
+    ),
+    (
+        ("keras", "Lion"),
+        {"use_ema": True},
+        BadValue,
+        "like(keras.Lion): `use_ema` must be False; got True. "
+        "Wrap the rule: optimizers.averaged(rule).",
+    ),
+    (
+        ("keras", "Adam"),
+        {"clipnorm": 1.0, "clipvalue": 0.5},
+        BadValue,
+        "like(keras.Adam): `clipvalue` must be alone among clipnorm, clipvalue, global_clipnorm; "
+        "got clipnorm as well. Keep one of them.",
+    ),
+    (
+        ("keras", "Lion"),
+        {"beta_3": 0.9},
+        BadValue,
+        "like(keras.Lion): `arguments` must be one of beta_1, beta_2, clipnorm, clipvalue, "
+        "ema_momentum, ema_overwrite_frequency, global_clipnorm, gradient_accumulation_steps, "
+        "learning_rate, loss_scale_factor, name, use_ema, weight_decay; got 'beta_3'. "
+        "Did you mean 'beta_2'?",
+    ),
+    (
+        ("optax", "adam"),
+        {},
+        BadValue,
+        "like(optax.adam): `learning_rate` must be given; got nothing. "
+        "Optax has no default for it.",
+    ),
+    (
+        ("optax", "adam"),
+        {"learning_rate": 0.1, "mu_dtype": "bfloat16"},
+        BadValue,
+        "like(optax.adam): `mu_dtype` must be left at its default; got 'bfloat16'. "
+        "It has no counterpart here.",
+    ),
+    (
+        ("optax", "Galore"),
+        {"learning_rate": 0.1, "rank": 64},
+        BadValue,
+        "galore: `rank` must be one of 128, 8, 1; got 64.",
+    ),
+]
+
+
+@pytest.mark.parametrize("number", range(len(ERRORS)))
+def test_errors(number: int) -> None:
+    given, arguments, error, message = ERRORS[number]
+    with pytest.raises(error) as caught:
+        like(*given, **arguments)
+    assert str(caught.value) == message
