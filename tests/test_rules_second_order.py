@@ -230,8 +230,8 @@ def test_conjugate_gradients_walk_as_scipys_do(name: str, x64: None) -> None:
     np.testing.assert_allclose(mine.values[early], theirs.values[early], rtol=1e-8)
     np.testing.assert_array_equal(mine.evaluations[early], theirs.evaluations[early])
     arrived = np.flatnonzero(mine.largest_slope <= 1e-5)[0]
-    # On Rosenbrock's, rounding decides how long it takes: SciPy needs 380 to 520 evaluations, by how
-    # the same loss is compiled.
+    # On Rosenbrock's, rounding decides how long it takes: SciPy needs 380 to 520 evaluations, by
+    # how the same loss is compiled.
     factor = 1.5 if name == "rosenbrock" else 1.1
     assert mine.evaluations[arrived] <= factor * theirs.evaluations[-1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 import pytest
+from references.kind import LIKE_FOR_LIKE
 from test_optimizers_reference import _require_close as require_close
 from test_optimizers_reference import _trees as trees
 
@@ -188,7 +190,7 @@ def require_agreement(
     grads: Any = change(trees(jnp.float64))
     hypers = [check(wrap(rule), wrap(rule).Hyper(own, **numbers)) for rule, own in OURS.items()]
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=LIKE_FOR_LIKE)
     def both(grads: Any, hypers: Any) -> Any:
         pairs = zip(OURS, hypers, strict=True)
         ours = [run_ours(wrap(rule), hyper, grads, extra) for rule, hyper in pairs]

@@ -23,6 +23,10 @@ def _adam(state: Any) -> dict[str, Any]:
     return {"mean": state["exp_avg"], "mean_of_squares": state["exp_avg_sq"]}
 
 
+def _adadelta(state: Any) -> dict[str, Any]:
+    return {"mean_of_squares": state["square_avg"], "mean_of_squared_steps": state["acc_delta"]}
+
+
 def _adamax(state: Any) -> dict[str, Any]:
     return {"mean": state["exp_avg"], "maximum": state["exp_inf"]}
 
@@ -110,16 +114,14 @@ CASES = {
         ),
     },
     "adadelta": {
-        "defaults": Case(
+        "defaults": Case("Adadelta", {}, {}, {}, _adadelta),
+        "other": Case(
             "Adadelta",
+            {"lr": 30.0, "rho": 0.8, "eps": 1e-3},
             {},
-            {},
-            {},
-            lambda state: {
-                "mean_of_squares": state["square_avg"],
-                "mean_of_squared_steps": state["acc_delta"],
-            },
-        )
+            {"learning_rate": 30.0, "rho": 0.8, "eps": 1e-3},
+            _adadelta,
+        ),
     },
     "adam": {
         "defaults": Case("Adam", {}, {}, {}, _adam),
@@ -131,7 +133,16 @@ CASES = {
             _adam,
         ),
     },
-    "adamw": {"defaults": Case("AdamW", {}, {}, {"weight_decay": 1e-2}, _adam)},
+    "adamw": {
+        "defaults": Case("AdamW", {}, {}, {"weight_decay": 1e-2}, _adam),
+        "other": Case(
+            "AdamW",
+            {"lr": 0.3, "betas": (0.5, 0.9), "eps": 1e-3, "weight_decay": 0.1},
+            {},
+            {"learning_rate": 0.3, "b1": 0.5, "b2": 0.9, "eps": 1e-3, "weight_decay": 0.1},
+            _adam,
+        ),
+    },
     "amsgrad": {
         "defaults": Case("Adam", {"amsgrad": True}, TORCH, {}, _amsgrad),
         "other": Case(

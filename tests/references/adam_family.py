@@ -175,8 +175,8 @@ REFERENCES = {
 }
 
 ELSEWHERE = {
-    "amsgrad(flavor='torch')": "by torch, in golden/amsgrad.npz",
-    "nadam(flavor='torch')": "by torch, in golden/nadam.npz",
-    "nadamw(flavor='torch')": "by torch, in golden/nadamw.npz",
-    "radam(flavor='torch')": "by torch, in golden/radam.npz",
+    "amsgrad(flavor='torch')": "by torch, in golden/torch/amsgrad.npz",
+    "nadam(flavor='torch')": "by torch, in golden/torch/nadam.npz",
+    "nadamw(flavor='torch')": "by torch, in golden/torch/nadamw.npz",
+    "radam(flavor='torch')": "by torch, in golden/torch/radam.npz",
 }

@@ -142,6 +142,6 @@ REFERENCES = {
 
 ELSEWHERE = {
     "momentum(flavor='lecture')": "by its formula, in test_optimizers_closed_forms.py",
-    "adagrad(flavor='torch')": "by torch, in golden/adagrad.npz",
-    "rmsprop(flavor='torch')": "by torch, in golden/rmsprop.npz",
+    "adagrad(flavor='torch')": "by torch, in golden/torch/adagrad.npz",
+    "rmsprop(flavor='torch')": "by torch, in golden/torch/rmsprop.npz",
 }

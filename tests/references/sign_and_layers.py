@@ -242,5 +242,5 @@ REFERENCES = {
 }
 
 ELSEWHERE = {
-    "rprop(flavor='torch')": "by torch, in golden/rprop.npz",
+    "rprop(flavor='torch')": "by torch, in golden/torch/rprop.npz",
 }

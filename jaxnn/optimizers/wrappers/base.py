@@ -10,7 +10,6 @@ every number and every structural option at any depth.
 
 from __future__ import annotations
 
-import abc
 import dataclasses
 import functools
 import sys
@@ -58,7 +57,7 @@ class State(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Composite(abc.ABC):
+class Composite:
     """A rule made of rules; what it declares follows from what they declare.
 
     OPTIONS are its own structural options, by field: the values each may have, the default first.
@@ -82,9 +81,9 @@ class Composite(abc.ABC):
         cls.__doc__ = sys.modules[cls.__module__].__doc__ or cls.__doc__
 
     @property
-    @abc.abstractmethod
     def rules(self) -> dict[str, Any]:
         """The rules inside, by the path of their numbers in `Hyper`."""
+        raise NotImplementedError
 
     @property
     def __name__(self) -> str:
@@ -178,9 +177,9 @@ class Composite(abc.ABC):
         changed = _fields(self) | own | self._inside(structure)
         return made(type(self), *changed.values())
 
-    @abc.abstractmethod
     def _inside(self, structure: dict[str, Hashable]) -> dict[str, Any]:
         """The fields that change where options of the rules inside do."""
+        raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True)
