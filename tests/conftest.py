@@ -20,6 +20,8 @@ import hypothesis
 import jax
 import pytest
 
+collect_ignore = ["golden"]  # scripts that need libraries of their own
+
 hypothesis.settings.register_profile(
     "jaxnn",
     deadline=None,

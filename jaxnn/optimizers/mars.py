@@ -24,7 +24,7 @@ import jax.numpy as jnp
 from jaxnn import tree
 from jaxnn.optimizers import adam, adamw
 from jaxnn.optimizers._trust import norm
-from jaxnn.space import log_uniform, one_minus
+from jaxnn.space import log_uniform
 from jaxnn.typing import Array, Float, Fraction, Int, NonNegative, Params, Positive
 
 __all__ = ["Hyper", "State", "init", "update"]
@@ -53,7 +53,6 @@ class State(NamedTuple):
 STRUCTURE = {}
 SEARCH_SPACE = {
     "learning_rate": log_uniform(1e-4, 1e-1),
-    "b1": one_minus(log_uniform(1e-2, 3e-1)),
     "gamma": log_uniform(1e-3, 1e0),
     "weight_decay": log_uniform(1e-4, 1e0),
 }

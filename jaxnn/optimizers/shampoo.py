@@ -27,6 +27,7 @@ import jax.numpy as jnp
 
 from jaxnn import tree
 from jaxnn.optimizers import _axes
+from jaxnn.optimizers._one_by_one import one_by_one
 from jaxnn.optimizers._seldom import seldom
 from jaxnn.space import log_uniform
 from jaxnn.typing import Array, ArrayLike, Float, Int, Interval, Params, Positive, PyTree
@@ -88,17 +89,19 @@ def _multiples_of_identity(x: Array, factor: ArrayLike) -> tuple[Float[Array, "n
 
 
 def _roots(old: PyTree, like: Params, sums: PyTree, eps: Float[Array, ""]) -> PyTree:
+    """L^(−1/(2k)), R^(−1/(2k)), ... in place of each leaf, whose k axes `like` tells."""
     del old
+    matrices, structure = jax.tree.flatten(sums)
+    orders = jax.tree.leaves(jax.tree.map(lambda _, own: (2 * len(own),) * len(own), like, sums))
+    pairs = one_by_one(jnp.linalg.eigh, matrices)
+    return structure.unflatten(
+        [_power(*pair, eps, -1 / order) for pair, order in zip(pairs, orders, strict=True)]
+    )
 
-    def of_leaf(_: Array, sums: tuple[Array, ...]) -> tuple[Array, ...]:
-        return tuple(_root(m, eps, 2 * len(sums)) for m in sums)
 
-    return jax.tree.map(of_leaf, like, sums)
-
-
-def _root(matrix: Float[Array, "n n"], eps: Float[Array, ""], order: int) -> Float[Array, "n n"]:
-    """matrix^(−1/order)."""
-    values, vectors = jnp.linalg.eigh(jax.lax.stop_gradient(matrix))
-    rounding = len(matrix) * float(jnp.finfo(matrix.dtype).eps) * values[-1]
-    powers = jnp.maximum(values, jnp.maximum(eps, rounding)) ** (-1 / order)
+def _power(
+    values: Float[Array, " n"], vectors: Float[Array, "n n"], eps: Float[Array, ""], exponent: float
+) -> Float[Array, "n n"]:
+    rounding = len(values) * float(jnp.finfo(values.dtype).eps) * values[-1]
+    powers = jnp.maximum(values, jnp.maximum(eps, rounding)) ** exponent
     return jnp.matmul(vectors * powers[None], vectors.T, precision=jax.lax.Precision.HIGHEST)

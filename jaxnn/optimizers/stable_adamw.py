@@ -42,7 +42,6 @@ STRUCTURE = {}
 SEARCH_SPACE = {
     "learning_rate": log_uniform(1e-4, 1e-1),
     "b1": one_minus(log_uniform(3e-2, 3e-1)),
-    "b2": one_minus(log_uniform(1e-3, 1e-1)),
     "weight_decay": log_uniform(1e-4, 1e0),
 }
 FAMILY, YEAR = "adaptive", 2023
