@@ -1,14 +1,24 @@
-"""Update rules against Optax's: the time of a step, ours over theirs, measured in the same run.
+"""Update rules against Optax's and torch's: the time of a step, ours over theirs, in the same run.
 
-Each rule of RULES, and each flavour that costs something else, meets its reference twice:
-on one large leaf, where memory decides, and under `vmap` on the parameters of many small networks,
-as a sweep trains them. Both sides are jitted, donate parameters and state and return them in the
-order in which they came in; both take the learning rate as an argument (ours all its numbers).
-Samples alternate, so that both meet the same load, in rounds with new buffers, since where they lie
-in memory matters too. A ratio is the median over rounds of the median over a round's pairs, with
-the exact interval of a median. Before a round is timed, both must give the same parameters.
+Every rule that Optax has too (`tests/references` says what its counterpart is) and a few of their
+flavours meet their peers in three layouts:
 
-    python benchmarks/update_rules.py            # a minute or two; --quick for a look
+    leaf    one large leaf, where memory decides; torch's fastest form stands beside
+    leaves  many leaves of 100 to 10,000 elements, where the number of kernels decides; torch too
+    vmap    the parameters of many small networks at once, as a sweep trains them
+
+All are compiled, and ours and Optax's donate parameters and state and return them in the order in
+which they came in; both take the learning rate as an argument (ours all its numbers). Samples
+alternate, so that all meet the same load, in rounds with new buffers, since where they lie in
+memory matters too. A ratio is the median over rounds of the median over a round's samples, with the
+exact interval of a median. Before a round is timed, ours and Optax's must give the same parameters.
+Beside them stands a copy of an array: `bandwidth` is the least that a step must read and write, for
+each second that it took, as a share of what the copy moved.
+
+    python benchmarks/update_rules.py                        # half an hour; --quick for a look
+    python benchmarks/update_rules.py --rules adam,lion --layouts leaf,vmap
+
+torch is timed where it can be imported. Results are written after every row.
 """
 
 from __future__ import annotations
@@ -19,10 +29,11 @@ import json
 import os
 import platform
 import re
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -32,205 +43,354 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from jaxnn import optimizers
+from jaxnn import optimizers, tree
 from jaxnn.bench.statistics import median_interval
+from jaxnn.errors import unknown_name
 from jaxnn.models import MLP
 from jaxnn.optimizers.base import name_of
+from jaxnn.testing import feed
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from references import REFERENCES
 
 MODEL = MLP((64, 32, 10))  # 2,410 parameters
 SAMPLE_SECONDS = 2e-3  # the least time of a sample, so that it is not the clock that is measured
 
-RULES = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw")
 FLAVOURS = (
-    optimizers.get("rmsprop", centered=True),
-    optimizers.get("rmsprop", acceleration="momentum"),
+    ("rmsprop", {"centered": True, "eps_in_sqrt": False}),
+    ("rmsprop", {"acceleration": "momentum"}),
 )
-OPTAX_OPTIONS: dict[str, dict[str, Any]] = {
-    "momentum": {"momentum": 0.9},
-    "nesterov": {"momentum": 0.9, "nesterov": True},
-    "rmsprop(centered=True)": {"centered": True},
-    "rmsprop(acceleration='momentum')": {"momentum": 0.9},
+SMALLER = {"muon": 20, "galore": 20, "sm3": 1, "adafactor": 1}
+"""Rules that look at matrices get a square leaf, so many times smaller than the vector."""
+LAYOUTS = ("leaf", "leaves", "vmap")
+ELSEWHERE = {"lbfgs": "line_searches.py"}
+TORCH: dict[str, tuple[str, dict[str, Any]]] = {
+    "sgd": ("SGD", {}),
+    "momentum": ("SGD", {"momentum": 0.9}),
+    "nesterov": ("SGD", {"momentum": 0.9, "nesterov": True}),
+    "adagrad": ("Adagrad", {}),
+    "rmsprop": ("RMSprop", {}),
+    "adadelta": ("Adadelta", {}),
+    "adam": ("Adam", {}),
+    "adamw": ("AdamW", {}),
+    "amsgrad": ("Adam", {"amsgrad": True}),
+    "adamax": ("Adamax", {}),
+    "nadam": ("NAdam", {}),
+    "radam": ("RAdam", {}),
+    "rprop": ("Rprop", {}),
 }
-"""What makes the reference the same rule, where its defaults do not."""
+FORMS = ({"fused": True}, {"foreach": True}, {"foreach": False})
 
 
-class Side:
-    """One of two contestants, with buffers of its own.
+class Compiled:
+    """One contestant in JAX, with buffers of its own.
 
     step: (params, state, grads, hyper) → (params, state), compiled; init: params → state.
     """
 
-    def __init__(self, step: Any, init: Any, params: Any) -> None:
-        self.step = step
+    def __init__(self, step: Any, init: Any, params: Any, gradients: Any, hyper: Any) -> None:
+        self.step, self.gradients, self.hyper = step, gradients, hyper
         self.params = jax.tree.map(jnp.copy, params)
         self.state = init(params)
 
-    def run(self, gradients: list[Any], hyper: Any, num_steps: int) -> float:
+    def run(self, num_steps: int) -> float:
         """So many steps, waited for; the seconds of one."""
         started = time.perf_counter()
         for number in range(num_steps):
-            grads = gradients[number % len(gradients)]
-            self.params, self.state = self.step(self.params, self.state, grads, hyper)
+            grads = self.gradients[number % len(self.gradients)]
+            self.params, self.state = self.step(self.params, self.state, grads, self.hyper)
         jax.block_until_ready((self.params, self.state))
         return (time.perf_counter() - started) / num_steps
 
 
-def reference(rule: Any) -> Callable[[Any], optax.GradientTransformation]:
-    """Optax's factory of the same rule, as a function of the learning rate."""
-    names = rule.REFERENCE.split(".")[1:]
-    factory: Any = functools.reduce(getattr, names, cast(Any, optax))
-    return functools.partial(factory, **OPTAX_OPTIONS.get(name_of(rule), {}))
+class Torch:
+    """torch's optimizer in one of its forms. Raises RuntimeError where it has not got that form."""
+
+    def __init__(self, name: str, form: dict[str, bool], params: Any, gradients: Any) -> None:
+        import torch
+
+        factory, options = TORCH[name]
+
+        def as_torch(x: Any) -> Any:
+            return torch.from_numpy(np.array(x))
+
+        self.params = [as_torch(x).requires_grad_() for x in jax.tree.leaves(params)]
+        self.gradients = [[as_torch(x) for x in jax.tree.leaves(g)] for g in gradients]
+        try:
+            self.optimizer = getattr(torch.optim, factory)(self.params, **options, **form)
+        except TypeError as error:
+            raise RuntimeError(f"{factory} has no {form}") from error
+
+    def run(self, num_steps: int) -> float:
+        """So many steps; the seconds of one."""
+        started = time.perf_counter()
+        for number in range(num_steps):
+            grads = self.gradients[number % len(self.gradients)]
+            for param, grad in zip(self.params, grads, strict=True):
+                param.grad = grad
+            self.optimizer.step()
+        return (time.perf_counter() - started) / num_steps
 
 
-def contestants(rule: Any, hyper: Any, *, batched: bool) -> list[tuple[Any, Any]]:
-    """(step, init) of ours and of Optax's; `batched` maps both over a leading axis."""
-    factory = reference(rule)
+class Copy:
+    """Reads an array and writes it, as fast as a kernel that does no more."""
+
+    def __init__(self, size: int) -> None:
+        self.source, self.target = np.ones((2, size), np.float32)
+        self.num_bytes = 2 * self.source.nbytes
+
+    def run(self, num_steps: int) -> float:
+        """So many copies; the seconds of one."""
+        started = time.perf_counter()
+        for _ in range(num_steps):
+            np.copyto(self.target, self.source)
+        return (time.perf_counter() - started) / num_steps
+
+
+def contestants(
+    name: str, structure: dict[str, Any], params: Any, *, batched: bool
+) -> tuple[Any, list[tuple[Any, Any]]]:
+    """Our numbers, and (step, init) of ours and of Optax's; `batched` maps over a leading axis."""
+    rule, reference = optimizers.get(name, **structure), REFERENCES[name]
+    numbers = rule.Hyper()
+    if "learning_rate" in numbers._fields:
+        numbers = numbers._replace(learning_rate=1e-3)
+    constants = hyper = optimizers.check(rule, numbers)
+    own_draws = "key" in rule.NEEDS  # Optax's rule has a key of its own
+    example = jax.tree.map(lambda x: x[0], params) if batched else params
+    asked = feed.supplies(rule, example, example)
+
+    def theirs(hyper: Any) -> optax.GradientTransformationExtraArgs:
+        mixed = constants
+        if "learning_rate" in constants._fields:
+            mixed = constants._replace(learning_rate=hyper.learning_rate)
+        return optax.with_extra_args_support(reference.build(mixed, **structure))
 
     def our_step(params: Any, state: Any, grads: Any, hyper: Any) -> tuple[Any, Any]:
-        updates, state = rule.update(grads, state, params, hyper)
+        given = asked
+        if reference.extra and not own_draws:
+            given = reference.extra(asked, grads, None)[0]
+        updates, state = rule.update(grads, state, params, hyper, **given)
         return optimizers.apply_updates(params, updates), state
 
-    def our_init(params: Any) -> Any:
-        return rule.init(params, hyper)
-
     def optax_step(params: Any, state: Any, grads: Any, hyper: Any) -> tuple[Any, Any]:
-        updates, state = factory(hyper.learning_rate).update(grads, state, params)
+        extra = reference.extra(asked, grads, state)[1] if reference.extra else {}
+        updates, state = theirs(hyper).update(grads, state, params, **extra)
         return optax.apply_updates(params, updates), state
 
-    both = [(our_step, our_init), (optax_step, factory(hyper.learning_rate).init)]
+    both = [
+        (our_step, lambda params: rule.init(params, hyper)),
+        (optax_step, lambda params: theirs(hyper).init(params)),
+    ]
     if batched:
         both = [(jax.vmap(step, (0, 0, 0, None)), jax.vmap(init)) for step, init in both]
-    return [(jax.jit(step, donate_argnums=(0, 1)), jax.jit(init)) for step, init in both]
+    return hyper, [(jax.jit(step, donate_argnums=(0, 1)), jax.jit(init)) for step, init in both]
+
+
+def fastest_of_torch(name: str, params: Any, gradients: Any) -> tuple[str, Any] | None:
+    """(name of the form, how to make it) of the form of torch that takes the least time here."""
+    found = []
+    for form in FORMS:
+        try:
+            side = Torch(name, form, params, gradients)
+            side.run(2)
+        except RuntimeError:
+            continue
+        except ImportError:
+            return None
+        label = ", ".join(f"{key}={value}" for key, value in form.items())
+        make = functools.partial(Torch, name, form, params, gradients)
+        found.append((min(side.run(2) for _ in range(3)), label, make))
+    _, label, make = min(found)
+    return label, make
 
 
 def one_round(
-    both: list[tuple[Any, Any]],
-    params: Any,
-    gradients: list[Any],
-    hyper: Any,
-    num_pairs: int,
-    first: int,
+    makers: list[Callable[[], Any]], num_samples: int, growth: int, *, backwards: bool
 ) -> np.ndarray:
-    """Seconds of a step of ours and of theirs [pairs, 2], in the buffers of this round.
+    """Seconds of a step [samples, sides], in the buffers of this round; ours and Optax's first.
 
-    first: 0 or 1, whose buffers are made first: where they lie in memory has a price of its own.
+    backwards: whose buffers are made first; where they lie in memory has a price of its own.
     """
-    sides = {number: Side(*both[number], params) for number in (first, 1 - first)}
-    for side in sides.values():
-        side.run(gradients, hyper, 2)  # compiles, the first time
-    fastest = min(side.run(gradients, hyper, 4) for side in sides.values())
-    for ours, theirs in zip(*(jax.tree.leaves(sides[k].params) for k in (0, 1)), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    turn = -1 if backwards else 1
+    sides = [make() for make in makers[::turn]][::turn]
+    for side in sides:
+        side.run(2)  # compiles, the first time
+    fastest = min(side.run(4) for side in sides)
+    if growth:
+        for ours, theirs in zip(*(jax.tree.leaves(side.params) for side in sides[:2]), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4 * growth, atol=1e-5 * growth)
     calls = 2 + int(SAMPLE_SECONDS / fastest)
-    seconds = np.empty((num_pairs, 2))
-    for pair in range(num_pairs):
-        for number in (0, 1) if pair % 2 else (1, 0):
-            seconds[pair, number] = sides[number].run(gradients, hyper, calls)
+    order = list(range(len(sides)))
+    seconds = np.empty((num_samples, len(sides)))
+    for sample in range(num_samples):
+        for number in order if sample % 2 else reversed(order):
+            seconds[sample, number] = sides[number].run(calls)
     return seconds
 
 
+def ratio_of(seconds: np.ndarray, peer: int) -> dict[str, Any]:
+    """Ours over a peer's: the ratio, its interval and the quartiles of all samples."""
+    ratios = seconds[..., 0] / seconds[..., peer]
+    ratio, low, high = median_interval(np.median(ratios, axis=1))
+    quartiles = np.quantile(ratios, [0.25, 0.75]).tolist()
+    return {"ratio": ratio, "ratio_interval_95": [low, high], "ratio_quartiles": quartiles}
+
+
 def contest(
-    rule: Any, params: Any, *, batched: bool, num_rounds: int, num_pairs: int
+    name: str, structure: dict[str, Any], params: Any, *, layout: str, rounds: int, samples: int
 ) -> dict[str, Any]:
-    """A row of the report. batched: `params` has a leading axis to map over."""
-    hyper = optimizers.check(rule, {"learning_rate": 1e-3})
-    both = contestants(rule, hyper, batched=batched)
+    """A row of the report. In the layout `vmap`, `params` has a leading axis to map over."""
+    rule = optimizers.get(name, **structure)
+    hyper, both = contestants(name, structure, params, batched=layout == "vmap")
     # Two gradients in turn: of a constant one a centred second moment would fade to nothing.
     gradients = [normal_like(seed, params) for seed in (1, 2)]
-    rounds = [
-        one_round(both, params, gradients, hyper, num_pairs, number % 2)
-        for number in range(num_rounds)
+    makers: list[Callable[[], Any]] = [
+        functools.partial(Compiled, step, init, params, gradients, hyper) for step, init in both
     ]
-    seconds = np.array(rounds)
-    ratios = seconds[..., 0] / seconds[..., 1]
-    ratio, low, high = median_interval(np.median(ratios, axis=1))
-    ours, theirs = 1e6 * np.median(seconds, axis=(0, 1))
-    return {
+    copy = Copy(tree.num_elements(params))
+    makers.append(lambda: copy)
+    torch = None
+    if layout != "vmap" and name in TORCH and not structure:
+        torch = fastest_of_torch(name, params, gradients)
+    if torch is not None:
+        makers.append(torch[1])
+    growth = 0 if "key" in rule.NEEDS else REFERENCES[name].growth  # its own draws in each
+    seconds = np.array(
+        [one_round(makers, samples, growth, backwards=k % 2 == 1) for k in range(rounds)]
+    )
+    state = both[0][1](params)
+    moved = 3 * tree.num_bytes(params) + 2 * tree.num_bytes(state)  # read p, g, s; write p, s
+    copied = copy.num_bytes / np.median(seconds[..., 2])
+    row = {
         "rule": name_of(rule),
         "reference": rule.REFERENCE,
-        "options": OPTAX_OPTIONS.get(name_of(rule), {}),
-        "ours_microseconds": float(ours),
-        "optax_microseconds": float(theirs),
-        "ratio": ratio,
-        "ratio_interval_95": [low, high],
-        "ratio_quartiles": np.quantile(ratios, [0.25, 0.75]).tolist(),
+        "microseconds": dict(
+            zip(("ours", "optax", "copy"), 1e6 * np.median(seconds, axis=(0, 1)), strict=False)
+        ),
+        "optax": ratio_of(seconds, 1),
+        "bandwidth": float(moved / np.median(seconds[..., 0]) / copied),
     }
+    if torch is not None:
+        row["microseconds"]["torch"] = 1e6 * float(np.median(seconds[..., 3]))
+        row["torch"] = {"form": torch[0], **ratio_of(seconds, 3)}
+    return row
 
 
 def normal_like(seed: int, params: Any) -> Any:
     """A tree like `params` of standard normal numbers."""
-    leaves, structure = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(seed), len(leaves))
-    drawn = [jax.random.normal(k, x.shape, x.dtype) for k, x in zip(keys, leaves, strict=True)]
-    return structure.unflatten(drawn)
+    rng, (leaves, structure) = np.random.default_rng(seed), jax.tree.flatten(params)
+    return structure.unflatten([jnp.asarray(rng.normal(size=x.shape), x.dtype) for x in leaves])
+
+
+def parameters(layout: str, name: str, size: int, num_leaves: int, num_networks: int) -> Any:
+    """What a rule is given in a layout."""
+    if layout == "vmap":
+        return jax.vmap(MODEL.init)(jax.random.split(jax.random.key(0), num_networks))
+    rng = np.random.default_rng(0)
+    if layout == "leaves":
+        sizes = np.exp(rng.uniform(np.log(100), np.log(10_000), size=num_leaves)).astype(int)
+        return [jnp.asarray(rng.normal(size=n), jnp.float32) for n in sizes]
+    side = int((size / SMALLER.get(name, 1)) ** 0.5)
+    shape = (side, side) if name in SMALLER else (size,)
+    return jnp.asarray(rng.normal(size=shape), jnp.float32)
 
 
 def environment() -> dict[str, Any]:
     """What the times depend on, besides the load."""
-    packages = ("jaxnn", "jax", "jaxlib", "optax", "numpy")
+    packages = ("jaxnn", "jax", "jaxlib", "optax", "numpy", "torch")
+    installed = {dist.name for dist in importlib.metadata.distributions()}
     return {
         "device": jax.devices()[0].device_kind,
         "machine": platform.machine(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        "versions": {name: importlib.metadata.version(name) for name in packages},
+        "versions": {x: importlib.metadata.version(x) for x in packages if x in installed},
     }
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """For each layout: geometric means of the ratios, and the rules that are slower than Optax."""
+    found = {}
+    for layout in dict.fromkeys(row["layout"] for row in rows):
+        here = [row for row in rows if row["layout"] == layout]
+        ratios = {row["rule"]: row["optax"]["ratio"] for row in here}
+        found[layout] = {
+            "rules": len(here),
+            "geometric_mean": float(np.exp(np.mean(np.log(list(ratios.values()))))),
+            "slower": {rule: ratio for rule, ratio in ratios.items() if ratio > 1.05},
+        }
+    return found
 
 
 def show(layout: str, rows: list[dict[str, Any]]) -> None:
     """A table of one layout."""
     table = Table(title=layout, title_justify="left")
-    table.add_column("rule", overflow="fold")
-    for column in ("ours, µs", "Optax, µs", "ratio", "95 %", "quartiles"):
+    table.add_column("rule", overflow="fold", min_width=20)
+    for column in ("ours, µs", "/ Optax", "95 %", "/ torch", "bandwidth"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
-        times = [f"{row[key]:,.0f}" for key in ("ours_microseconds", "optax_microseconds")]
-        spreads = [row["ratio_interval_95"], row["ratio_quartiles"]]
-        ranges = [f"{low:.2f} – {high:.2f}" for low, high in spreads]
-        table.add_row(row["rule"], *times, f"{row['ratio']:.2f}", *ranges)
+        low, high = row["optax"]["ratio_interval_95"]
+        ratios = f"{row['optax']['ratio']:.2f}", f"{low:.2f} – {high:.2f}"
+        torch = f"{row['torch']['ratio']:.2f}" if "torch" in row else ""
+        ours = f"{row['microseconds']['ours']:,.0f}"
+        table.add_row(row["rule"], ours, *ratios, torch, f"{row['bandwidth']:.0%}")
     Console().print(table)
 
 
 def main(
-    size: int = 1_000_000,
+    size: int = 20_000_000,
+    num_leaves: int = 1_000,
     num_networks: int = 64,
-    num_rounds: int = 20,
-    num_pairs: int = 20,
+    num_rounds: int = 6,
+    num_samples: int = 6,
+    rules: str = "all",
+    layouts: str = ",".join(LAYOUTS),
     quick: bool = False,
     out: Path = Path(__file__).parent / "results",
 ) -> dict[str, Any]:
-    """Time every rule on one leaf of SIZE elements and on NUM_NETWORKS small networks at once."""
-    if quick:
-        size, num_networks, num_rounds, num_pairs = 10_000, 4, 6, 2
-    load = [os.getloadavg()[0]]
-    keys = jax.random.split(jax.random.key(0), num_networks)
-    layouts = {
-        f"one leaf of {size:,} elements": jax.random.normal(keys[0], (size,)),
-        f"vmap over {num_networks} networks of 2,410 parameters": jax.vmap(MODEL.init)(keys),
-    }
-    rows = []
-    for layout, params in layouts.items():
-        batched = not isinstance(params, jax.Array)
-        for rule in (*map(optimizers.get, RULES), *FLAVOURS):
-            rounds = {"num_rounds": num_rounds, "num_pairs": num_pairs}
-            rows.append({"layout": layout, **contest(rule, params, batched=batched, **rounds)})
-        show(layout, [row for row in rows if row["layout"] == layout])
-    load.append(os.getloadavg()[0])
+    """Time every rule on one leaf of SIZE elements, on NUM_LEAVES leaves, on NUM_NETWORKS networks.
 
-    options = {"size": size, "num-networks": num_networks}
-    options |= {"num-rounds": num_rounds, "num-pairs": num_pairs}
+    rules: names with commas between them, or all. layouts: those of leaf, leaves and vmap.
+    """
+    if quick:
+        size, num_leaves, num_networks, num_rounds, num_samples = 10_000, 5, 4, 6, 2
+    options = {"size": size, "num-leaves": num_leaves, "num-networks": num_networks}
+    options |= {"num-rounds": num_rounds, "num-samples": num_samples}
+    options |= {"rules": rules, "layouts": layouts}
     given = " ".join(f"--{name} {value}" for name, value in options.items())
-    report = {
+    shared = [name for name in optimizers.OPTIMIZERS if name in REFERENCES.keys() - ELSEWHERE]
+    chosen = shared if rules == "all" else rules.split(",")
+    for name in chosen:
+        if name not in shared:
+            raise unknown_name("update_rules", "rules", name, shared)
+    for layout in layouts.split(","):
+        if layout not in LAYOUTS:
+            raise unknown_name("update_rules", "layouts", layout, LAYOUTS)
+    contests = [(name, {}) for name in chosen] + [x for x in FLAVOURS if x[0] in chosen]
+    report: dict[str, Any] = {
         "command": f"python benchmarks/update_rules.py {given}",
         **environment(),
-        "load_average": load,
-        "rows": rows,
+        "load_average": [os.getloadavg()[0]],
+        "rows": [],
     }
     out.mkdir(parents=True, exist_ok=True)
     device = re.sub(r"[^a-z0-9]+", "-", report["device"].lower())
     path = out / f"update_rules-{device}.json"
+    for layout in layouts.split(","):
+        for name, structure in contests:
+            params = parameters(layout, name, size, num_leaves, num_networks)
+            row = contest(
+                name, structure, params, layout=layout, rounds=num_rounds, samples=num_samples
+            )
+            report["rows"].append({"layout": layout, **row})
+            report["load_average"][1:] = [os.getloadavg()[0]]
+            path.write_text(json.dumps(report, indent=2) + "\n")
+        show(layout, [row for row in report["rows"] if row["layout"] == layout])
+    report["summary"] = summary(report["rows"])
     path.write_text(json.dumps(report, indent=2) + "\n")
-    print(f"load average {load[0]:.1f} before, {load[1]:.1f} after; written to {path}")
+    before, after = report["load_average"]
+    print(f"load average {before:.1f} before, {after:.1f} after; written to {path}")
     return report
 
 

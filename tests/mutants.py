@@ -89,7 +89,11 @@ HEADER = """| file | mutants | caught at a glance | by a test | by a contract | 
 
 
 def examine(
-    name: str, path: pathlib.Path, glances: list[Check], tests: list[Check], limit: int | None = None
+    name: str,
+    path: pathlib.Path,
+    glances: list[Check],
+    tests: list[Check],
+    limit: int | None = None,
 ) -> Report:
     """Every mutant of a file against the checks, or `limit` of them, evenly spread.
 
@@ -116,6 +120,8 @@ def examine(
             report.caught["glance" if failed in glances else kind] += 1
         else:
             (report.equivalent if mutant.name in known else report.survivors).append(mutant)
+            if mutant.name not in known:
+                print(f"{path.name}:{mutant.line}  {mutant.name}", file=sys.stderr, flush=True)
     return report._replace(seconds=time.perf_counter() - start)
 
 
@@ -191,12 +197,16 @@ def _users(path: pathlib.Path, names: dict[str, Any]) -> list[str]:
     for name in names:
         text = path.with_stem(name).read_text()
         imports = [x for x in ast.walk(ast.parse(text)) if isinstance(x, ast.ImportFrom)]
-        words = {w for x in imports for w in (*(x.module or "").split("."), *(a.name for a in x.names))}
+        words = {
+            w for x in imports for w in (*(x.module or "").split("."), *(a.name for a in x.names))
+        }
         found += [name] if path.stem in words else []
     return found
 
 
-def _checks(path: pathlib.Path, subjects: list[str], around: bool) -> tuple[list[Check], list[Check]]:
+def _checks(
+    path: pathlib.Path, subjects: list[str], around: bool
+) -> tuple[list[Check], list[Check]]:
     """(at a glance, the tests and contracts)."""
     if around:
         tests = list(checks.tests(WRAPPERS, subjects, _wrappers()))

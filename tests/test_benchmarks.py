@@ -10,9 +10,10 @@ from types import ModuleType
 from typing import Any
 
 import jax
+import optax
 import pytest
 
-from jaxnn.optimizers import OPTIMIZERS
+from jaxnn.errors import BadValue
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -31,26 +32,26 @@ def positive(*values: float) -> bool:
 
 
 def check_report(report: dict[str, Any]) -> None:
-    layouts = list(dict.fromkeys(row["layout"] for row in report["rows"]))
-    assert len(layouts) == 2
-    for layout in layouts:
-        rules = [row["rule"] for row in report["rows"] if row["layout"] == layout]
-        assert set(load("update_rules").RULES) < set(rules)
-        assert len(rules) == len(set(rules))
+    contests = [(row["layout"], row["rule"]) for row in report["rows"]]
+    assert len(contests) == len(set(contests))
     for row in report["rows"]:
-        assert positive(row["ours_microseconds"], row["optax_microseconds"], row["ratio"])
-        (low, high), quartiles = row["ratio_interval_95"], row["ratio_quartiles"]
-        assert 0 < low <= row["ratio"] <= high < math.inf
-        assert positive(*quartiles)
-        assert quartiles == sorted(quartiles)
+        assert positive(*row["microseconds"].values(), row["bandwidth"])
+        for peer in {"optax", "torch"} & row.keys():
+            (low, high), quartiles = row[peer]["ratio_interval_95"], row[peer]["ratio_quartiles"]
+            assert 0 < low <= row[peer]["ratio"] <= high < math.inf
+            assert positive(*quartiles)
+            assert quartiles == sorted(quartiles)
+    assert set(report["summary"]) == {row["layout"] for row in report["rows"]}
     assert {"jax", "jaxlib", "optax", "jaxnn"} <= set(report["versions"])
     assert report["command"].startswith("python benchmarks/update_rules.py --size ")
     assert len(report["load_average"]) == 2
 
 
 def test_update_rules(tmp_path: Path) -> None:
-    report = load("update_rules").main(quick=True, out=tmp_path)
+    report = load("update_rules").main(quick=True, rules="sgd,adam,rmsprop,sophia", out=tmp_path)
     check_report(report)
+    layouts = {"leaf": 6, "leaves": 6, "vmap": 6}  # rmsprop and two of its variants
+    assert {name: about["rules"] for name, about in report["summary"].items()} == layouts
     (file,) = tmp_path.iterdir()
     assert file.name.startswith("update_rules-")
     assert json.loads(file.read_text()) == report
@@ -65,10 +66,20 @@ def test_committed_reports() -> None:
 
 def test_a_rule_that_does_something_else_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     script = load("update_rules")
-    monkeypatch.setitem(script.OPTAX_OPTIONS, "momentum", {"momentum": 0.5})
+    other = script.REFERENCES["momentum"]._replace(build=lambda hyper: optax.sgd(1e-3, 0.5))
+    monkeypatch.setitem(script.REFERENCES, "momentum", other)
     params = script.normal_like(0, script.jnp.zeros(10))
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
-        script.contest(OPTIMIZERS["momentum"], params, batched=False, num_rounds=1, num_pairs=1)
+        script.contest("momentum", {}, params, layout="leaf", rounds=1, samples=1)
+
+
+def test_rules_that_are_not_there_are_named(tmp_path: Path) -> None:
+    with pytest.raises(BadValue) as caught:
+        load("update_rules").main(quick=True, rules="adam,adm", out=tmp_path)
+    assert str(caught.value) == (
+        "update_rules: `rules` must be a known name; got 'adm'. Did you mean 'adam'?"
+    )
+    assert not list(tmp_path.iterdir())
 
 
 def test_training_throughput() -> None:

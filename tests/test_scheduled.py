@@ -231,7 +231,7 @@ def test_it_says_what_it_is():
 def test_it_forwards_what_the_rule_declares():
     rule = scheduled(adam, learning_rate=cosine)
     inside = {"optax": {}, "keras": {"inner.eps": 1e-7}}
-    assert rule.STRUCTURE == {"inner.flavor": inside}
+    assert dict(rule.STRUCTURE) == {"inner.flavor": inside}
     assert rule.SEARCH_SPACE["inner.learning_rate"] is adam.SEARCH_SPACE["learning_rate"]
     assert rule.REFERENCE == adam.REFERENCE
     assert rule.NEEDS == adam.NEEDS

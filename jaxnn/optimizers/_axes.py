@@ -26,14 +26,13 @@ def gram(x: Float[Array, "*shape"], axis: int) -> Float[Array, "n n"]:
 
 
 def along(
-    matrices: tuple[Float[Array, "m n"] | None, ...], x: Float[Array, "*shape"]
+    matrices: tuple[Float[Array, "n n"], ...], x: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
-    """x with each axis multiplied by its matrix from the left, or left alone where that is None."""
+    """x with each axis multiplied by its matrix from the left; x itself for no matrices."""
     product = x.reshape(shape(x))
     for axis, matrix in enumerate(matrices):
-        if matrix is not None:
-            product = jnp.tensordot(
-                matrix, product, axes=(1, axis), precision=jax.lax.Precision.HIGHEST
-            )
-            product = jnp.moveaxis(product, 0, axis)
+        product = jnp.tensordot(
+            matrix, product, axes=(1, axis), precision=jax.lax.Precision.HIGHEST
+        )
+        product = jnp.moveaxis(product, 0, axis)
     return product.reshape(x.shape)

@@ -95,12 +95,12 @@ def _roots(old: PyTree, like: Params, sums: PyTree, eps: Float[Array, ""]) -> Py
     orders = jax.tree.leaves(jax.tree.map(lambda _, own: (2 * len(own),) * len(own), like, sums))
     pairs = one_by_one(jnp.linalg.eigh, matrices)
     return structure.unflatten(
-        [_power(*pair, eps, -1 / order) for pair, order in zip(pairs, orders, strict=True)]
+        [_power(q, values, eps, -1 / k) for (values, q), k in zip(pairs, orders, strict=True)]
     )
 
 
 def _power(
-    values: Float[Array, " n"], vectors: Float[Array, "n n"], eps: Float[Array, ""], exponent: float
+    vectors: Float[Array, "n n"], values: Float[Array, " n"], eps: Float[Array, ""], exponent: float
 ) -> Float[Array, "n n"]:
     rounding = len(values) * float(jnp.finfo(values.dtype).eps) * values[-1]
     powers = jnp.maximum(values, jnp.maximum(eps, rounding)) ** exponent

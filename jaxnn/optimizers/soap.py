@@ -32,11 +32,12 @@ import jax.numpy as jnp
 
 from jaxnn import tree
 from jaxnn.optimizers import _axes
+from jaxnn.optimizers._one_by_one import one_by_one
 from jaxnn.optimizers._seldom import seldom
 from jaxnn.space import log_uniform, one_minus
-from jaxnn.typing import Array, ArrayLike, Float, Fraction, Int, Interval, Params, Positive
+from jaxnn.typing import Array, ArrayLike, Float, Fraction, Int, Interval, Params, Positive, PyTree
 
-__all__ = ["Hyper", "Side", "State", "init", "update"]
+__all__ = ["Hyper", "State", "init", "update"]
 
 
 class Hyper(NamedTuple):
@@ -50,24 +51,17 @@ class Hyper(NamedTuple):
     update_interval: Annotated[ArrayLike, Interval(1, math.inf, "[)")] = 10.0  # rounded
 
 
-class Side(NamedTuple):
-    """What is kept for one axis of a leaf."""
-
-    gram: Float[Array, "n n"]  # L
-    basis: Float[Array, "n n"]  # Q
-
-
-Sides: TypeAlias = Params
-
-
 class State(NamedTuple):
-    """At least float32."""
+    """At least float32; the last two have a tuple in place of each leaf, empty for vectors."""
 
     step: Int[Array, ""]
     mean: Params
     mean_of_squares: Params  # in the coordinates of the bases
-    sides: Sides  # in place of each leaf a tuple of a Side for each axis; () for vectors
+    grams: PyTree  # L, R, ...
+    bases: PyTree  # Q, P, ...
 
+
+Matrices: TypeAlias = tuple[Float[Array, "n n"], ...]
 
 STRUCTURE = {}
 SEARCH_SPACE = {
@@ -86,12 +80,8 @@ def init(params: Params, hyper: Hyper) -> State:
     """Everything at 0."""
     del hyper
     mean, squares = (tree.zeros_like(params, min_dtype=jnp.float32) for _ in range(2))
-
-    def sides(x: Array) -> tuple[Side, ...]:
-        lengths = x.shape if x.ndim > 1 else ()
-        return tuple(Side(*(jnp.zeros((n, n), x.dtype) for _ in range(2))) for n in lengths)
-
-    return State(jnp.zeros((), jnp.int32), mean, squares, jax.tree.map(sides, mean))
+    grams, bases = (jax.tree.map(_zeros, mean) for _ in range(2))
+    return State(jnp.zeros((), jnp.int32), mean, squares, grams, bases)
 
 
 def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[Params, State]:
@@ -103,62 +93,62 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     b1, b2 = (jnp.where(first, 1, b) for b in (h.b1, h.b2))
 
     mean = tree.map(lambda m, g: b1 * m + (1 - b1) * g, s.mean, g)
-    squares = jax.tree.map(
-        lambda g, v, sides: b2 * v + (1 - b2) * _turned(g, sides) ** 2,
-        g,
-        s.mean_of_squares,
-        s.sides,
-    )
+    turned = jax.tree.map(_turned, g, s.bases)
+    squares = tree.map(lambda v, x: b2 * v + (1 - b2) * x * x, s.mean_of_squares, turned)
     rate = h.learning_rate * jnp.sqrt(1 - h.b2**t) / jnp.where(first, 1, 1 - h.b1**t)
 
-    def move(m: Array, v: Array, sides: tuple[Side, ...]) -> Array:
-        step = -rate * (_turned(m, sides) / (tree.sqrt(v) + h.eps))
-        return _axes.along(tuple(side.basis for side in sides), step)
+    def move(m: Array, v: Array, bases: Matrices) -> Array:
+        return _axes.along(bases, -rate * (_turned(m, bases) / (tree.sqrt(v) + h.eps)))
 
-    updates = jax.tree.map(move, mean, squares, s.sides)
+    def remember(g: Array, grams: Matrices) -> Matrices:
+        old, new = h.shampoo_beta, 1 - h.shampoo_beta
+        return tuple(old * m + new * _axes.gram(g, axis) for axis, m in enumerate(grams))
 
-    def remember(g: Array, sides: tuple[Side, ...]) -> tuple[Side, ...]:
-        beta = h.shampoo_beta
-        return tuple(
-            side._replace(gram=beta * side.gram + (1 - beta) * _axes.gram(g, axis))
-            for axis, side in enumerate(sides)
-        )
-
-    sides = jax.tree.map(remember, g, s.sides)
+    updates = jax.tree.map(move, mean, squares, s.bases)
+    grams = jax.tree.map(remember, g, s.grams)
     due = state.step % jnp.round(h.update_interval).astype(jnp.int32) == 0
-    after = seldom(first, _found, (squares, sides))
-    squares, sides = seldom(due & ~first, _refreshed, after)
-    return tree.cast_like((updates, State(state.step + 1, mean, squares, sides)), (grads, state))
+    bases = seldom(first, _found, s.bases, grams)
+    squares, bases = seldom(due & ~first, _refreshed, (squares, bases), grams)
+    after = State(state.step + 1, mean, squares, grams, bases)
+    return tree.cast_like((updates, after), (grads, state))
 
 
-def _turned(x: Array, sides: tuple[Side, ...]) -> Array:
+def _zeros(x: Array) -> Matrices:
+    return tuple(jnp.zeros((n, n), x.dtype) for n in x.shape) if x.ndim > 1 else ()
+
+
+def _turned(x: Array, bases: Matrices) -> Array:
     """x in the coordinates of the bases."""
-    return _axes.along(tuple(side.basis.T for side in sides), x)
+    return _axes.along(tuple(basis.T for basis in bases), x)
 
 
-def _found(squares_and_sides: tuple[Params, Sides]) -> tuple[Params, Sides]:
-    """With eigenvectors."""
-    squares, sides = squares_and_sides
-
-    def find(_: Array, sides: tuple[Side, ...]) -> tuple[Side, ...]:
-        grams = [jax.lax.stop_gradient(side.gram) for side in sides]
-        return tuple(Side(m, jnp.linalg.eigh(m)[1][:, ::-1]) for m in grams)
-
-    return squares, jax.tree.map(find, squares, sides)
+def _found(old: PyTree, grams: PyTree) -> PyTree:
+    """Bases of eigenvectors."""
+    del old
+    matrices, structure = jax.tree.flatten(grams)
+    pairs = one_by_one(jnp.linalg.eigh, matrices)
+    return structure.unflatten([vectors[:, ::-1] for _, vectors in pairs])
 
 
-def _refreshed(squares_and_sides: tuple[Params, Sides]) -> tuple[Params, Sides]:
-    """After one step of a power iteration, and the squares in the order of its columns."""
-    squares, sides = squares_and_sides
+def _refreshed(old: tuple[Params, PyTree], grams: PyTree) -> tuple[Params, PyTree]:
+    """Bases after one step of a power iteration, and the squares in the order of their columns."""
+    squares, bases = old
+    products = jax.tree.map(
+        lambda m, q: jnp.matmul(m, q, precision=jax.lax.Precision.HIGHEST), grams, bases
+    )
+    orders = jax.tree.map(
+        lambda q, product: jnp.argsort(jnp.sum(q * product, axis=0), descending=True),
+        bases,
+        products,
+    )
 
-    def refresh(v: Array, sides: tuple[Side, ...]) -> tuple[Array, tuple[Side, ...]]:
-        new = []
-        for axis, (gram, basis) in enumerate(jax.lax.stop_gradient(sides)):
-            product = jnp.matmul(gram, basis, precision=jax.lax.Precision.HIGHEST)
-            order = jnp.argsort(jnp.sum(basis * product, axis=0), descending=True)
+    def sort(v: Array, orders: tuple[Array, ...]) -> Array:
+        for axis, order in enumerate(orders):
             v = jnp.take(v, order, axis=axis)
-            new.append(Side(gram, jnp.linalg.qr(product[:, order])[0]))
-        return v, tuple(new)
+        return v
 
-    both = jax.tree.map(refresh, squares, sides)
-    return tuple(jax.tree.map(lambda _, pair, k=k: pair[k], squares, both) for k in range(2))
+    sorted_products = jax.tree.map(lambda x, order: x[:, order], products, orders)
+    matrices, structure = jax.tree.flatten(sorted_products)
+    factors = one_by_one(jnp.linalg.qr, matrices)
+    new = structure.unflatten([q for q, _ in factors])
+    return jax.tree.map(sort, squares, orders), new

@@ -97,8 +97,8 @@ def shortened(test: Check) -> Check:
     """A comparison of wrappers over few steps, on one tree and one rule, without compiling."""
 
     def run() -> None:
-        grads = jax.tree.map(lambda g: g[:WRAPPED_STEPS], _TREES(jnp.float64)[0])
-        with pytest.MonkeyPatch.context() as patch, jax.disable_jit():
+        with pytest.MonkeyPatch.context() as patch, jax.enable_x64(True), jax.disable_jit():
+            grads = jax.tree.map(lambda g: g[:WRAPPED_STEPS], _TREES(jnp.float64)[0])
             patch.setattr(around_rules, "trees", lambda dtype: [grads])
             patch.setattr(around_rules, "OURS", dict(list(around_rules.OURS.items())[1:2]))
             test.run()
@@ -110,8 +110,7 @@ def doctests(module: str) -> Check:
     """The examples in the docstrings of a module."""
 
     def run() -> None:
-        failed, _ = doctest.testmod(importlib.import_module(module), report=False)
-        assert not failed
+        doctest.testmod(importlib.import_module(module), raise_on_error=True)
 
     return Check(f"examples of {module}", run)
 
@@ -121,6 +120,7 @@ def tests(modules: list[str], subjects: list[str], known: dict[str, Any]) -> Ite
 
     known: name → object of everything that tests may be about. A test is about those among its
     arguments; where there are none, about those that its text, and what it calls, speak of.
+    Tests with another fixture than x64 are left out.
     """
     for module in map(importlib.import_module, modules):
         spoken = _Spoken(module)
@@ -131,7 +131,7 @@ def tests(modules: list[str], subjects: list[str], known: dict[str, Any]) -> Ite
                 about = set().union(*(_about(x, known) for x in arguments.values()))
                 if not about:
                     about = spoken.of(name) & known.keys()
-                if about & set(subjects):
+                if about & set(subjects) and _fixtures(function, arguments) <= {"x64"}:
                     run = functools.partial(_with_fixtures, function, arguments)
                     yield Check(f"{module.__name__}.{name}{label}", run)
 
@@ -157,10 +157,13 @@ def _rows(mark: Any) -> list[dict[str, Any]]:
 def _with_fixtures(function: Callable[..., None], arguments: dict[str, Any]) -> None:
     marks = getattr(function, "pytestmark", [])
     asked = {x for m in marks if m.name == "usefixtures" for x in m.args}
-    parameters = inspect.signature(function).parameters.keys() - arguments.keys()
-    with jax.enable_x64("x64" in asked | parameters), pytest.MonkeyPatch.context() as patch:
-        fixtures = {"x64": None, "monkeypatch": patch}
-        function(**arguments, **{name: fixtures[name] for name in parameters})
+    parameters = _fixtures(function, arguments)
+    with jax.enable_x64("x64" in asked | parameters):
+        function(**arguments, **dict.fromkeys(parameters))
+
+
+def _fixtures(function: Callable[..., None], arguments: dict[str, Any]) -> set[str]:
+    return set(inspect.signature(function).parameters.keys() - arguments.keys())
 
 
 class _Spoken:

@@ -31,6 +31,7 @@ _OPPOSITE = {
 _OTHER_FUNCTION = {"maximum": "minimum", "minimum": "maximum", "max": "min", "min": "max"}
 _CHOICES = {"where", "select"}
 _SHAPING = {"sqrt", "abs", "sign", "stop_gradient", "negative"}
+_EPS = re.compile(r"(?:adam)?_?eps(?:_root)?", re.IGNORECASE)
 _TEXT = (ast.Constant, ast.Attribute, ast.Name, ast.UnaryOp)
 
 
@@ -62,7 +63,7 @@ class _Place(NamedTuple):
 
 
 def mutants(source: str, path: str) -> Iterator[Mutant]:
-    """Every mutant of the functions of a file, in the order of its lines."""
+    """Every mutant of the functions of a file, declarations aside, in the order of its lines."""
     module = ast.parse(source)
     for prefix, function in _functions(module):
         seen: Counter[str] = Counter()
@@ -98,7 +99,8 @@ def _functions(module: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
         if isinstance(node, ast.FunctionDef):
             yield "", node
         if isinstance(node, ast.ClassDef):
-            yield from ((f"{node.name}.", x) for x in node.body if isinstance(x, ast.FunctionDef))
+            methods = [x for x in node.body if isinstance(x, ast.FunctionDef)]
+            yield from ((f"{node.name}.", x) for x in methods if not x.name.isupper())
 
 
 def _places(function: ast.FunctionDef) -> Iterator[tuple[_Place, list[ast.AST]]]:
@@ -195,7 +197,7 @@ def _instead_of(node: ast.AST, siblings: dict[str, str]) -> Iterator[Any]:
 
 
 def _of_eps(node: ast.expr, name: str) -> Iterator[ast.expr]:
-    if re.match(r"_?eps", name, re.IGNORECASE):
+    if _EPS.fullmatch(name):
         yield ast.BinOp(ast.Constant(0), ast.Mult(), node)
         yield ast.BinOp(ast.Constant(10), ast.Mult(), node)
 
@@ -230,7 +232,7 @@ def _eps_inside(node: ast.BinOp) -> Iterator[ast.expr]:
 def _is_eps(node: ast.expr) -> bool:
     names = [x.attr if isinstance(x, ast.Attribute) else x.id for x in ast.walk(node)
              if isinstance(x, ast.Attribute | ast.Name)]  # fmt: skip
-    return any(re.match(r"_?eps", name, re.IGNORECASE) for name in names)
+    return any(_EPS.fullmatch(name) for name in names)
 
 
 def _is_dtype(node: ast.AST) -> bool:
