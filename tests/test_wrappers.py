@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from typing import Any, NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,6 +27,7 @@ from jaxnn.optimizers import (
     check,
     clipped,
     decayed,
+    flattened,
     frozen,
     get,
     lookahead,
@@ -84,6 +86,7 @@ ONE_OF_EACH = [
     schedule_free(sgd),
     skip_non_finite(get("rmsprop", centered=True)),
     split_complex(adam),
+    flattened(adam),
     stored(adam, fields=("mean",)),
 ]
 
@@ -125,6 +128,7 @@ def test_names_say_what_was_made() -> None:
         "schedule_free(sgd)",
         "skip_non_finite(rmsprop(centered=True))",
         "split_complex(adam)",
+        "flattened(adam)",
         "stored(adam, fields=('mean',))",
     ]
 
@@ -463,3 +467,15 @@ def test_gradients_of_another_structure_are_an_error() -> None:
         "frozen(sgd, mask=is_matrix): `grads` must be of the parameters' structure, with 2 leaves; "
         "got PyTreeDef({'b': *})."
     )
+
+
+def test_leaves_of_several_dtypes_flatten_into_one_vector_each() -> None:
+    params = {"a": jnp.ones((2, 3), jnp.bfloat16), "b": None, "c": jnp.ones(4), "d": jnp.ones(())}
+    grads = {**params, "a": jnp.full((2, 3), 0.25), "d": jnp.asarray(0.5, jnp.float16)}
+    hyper = adam.Hyper(learning_rate=0.1)
+    wanted, _ = adam.update(grads, adam.init(params, hyper), params, hyper)
+    rule, own = flattened(adam), flattened(adam).Hyper(hyper)
+    updates, state = rule.update(grads, rule.init(params, own), params, own)
+    assert jax.tree.map(jnp.shape, state.inner.mean) == {"bfloat16": (6,), "float32": (5,)}
+    chex.assert_trees_all_equal(updates, wanted)
+    chex.assert_trees_all_equal_dtypes(updates, grads)

@@ -16,6 +16,7 @@ from jaxnn.optimizers import (
     centralized,
     clipped,
     decayed,
+    flattened,
     frozen,
     lookahead,
     mechanize,
@@ -66,6 +67,7 @@ AROUND_ADAM = [
     rounded(adam),
     stored(adam),
     split_complex(adam),
+    flattened(adam),
     lookahead(decayed(clipped(adam, by="block"))),
 ]
 # Around a rule that is cheap to compile, and linear, which a wrapper keeps or denies.

@@ -23,6 +23,7 @@ from jaxnn.optimizers import (
     centralized,
     clipped,
     decayed,
+    flattened,
     frozen,
     lookahead,
     mechanize,
@@ -118,6 +119,7 @@ CASES = {
             {True: optax.set_to_zero(), False: inner}, of_matrices
         ),
     ),
+    "flattened": Case(flattened, {}, optax.flatten),
     "accumulated": Case(accumulated, {"every_k": 4}, _multi_steps(4)),
     "accumulated sum": Case(
         lambda rule: accumulated(rule, mean=False),

@@ -1,7 +1,7 @@
 """Rules made from rules: each takes an optimizer and gives one, with numbers of its own.
 
-One wrapper a file; `base` has what they share, `groups` what masks and labels are, `rounding` how
-numbers lose bits.
+One wrapper a file; `base` has what they share, `viewed` what those do whose rule sees another form
+of the parameters, `groups` what masks and labels are, `rounding` how numbers lose bits.
 
 Precision. Rules compute in float32, or float64 where gradients or statistics are, and keep their
 statistics in it; `describe(rule, params).state_dtypes` says what is kept in what. For the rest,
@@ -25,6 +25,7 @@ from jaxnn.optimizers.wrappers.cautious import Cautious, cautious
 from jaxnn.optimizers.wrappers.centralized import Centralized, centralized
 from jaxnn.optimizers.wrappers.clipped import Clipped, clipped
 from jaxnn.optimizers.wrappers.decayed import Decayed, decayed
+from jaxnn.optimizers.wrappers.flattened import Flattened, flattened
 from jaxnn.optimizers.wrappers.frozen import Frozen, frozen
 from jaxnn.optimizers.wrappers.lookahead import Lookahead, lookahead
 from jaxnn.optimizers.wrappers.mechanize import Mechanize, mechanize
@@ -52,6 +53,7 @@ __all__ = [
     "Centralized",
     "Clipped",
     "Decayed",
+    "Flattened",
     "Frozen",
     "Lookahead",
     "Mechanize",
@@ -74,6 +76,7 @@ __all__ = [
     "centralized",
     "clipped",
     "decayed",
+    "flattened",
     "frozen",
     "lookahead",
     "mechanize",

@@ -14,70 +14,46 @@ Agrees with `optax.contrib.split_real_and_imaginary`.
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.optimizers import base
-from jaxnn.optimizers.wrappers.base import Hyper, State, Wrapper, wrapped
-from jaxnn.typing import Params
+from jaxnn.optimizers.wrappers.base import Hyper, State, wrapped
+from jaxnn.optimizers.wrappers.viewed import Viewed
+from jaxnn.typing import Array, Params
 
 __all__ = ["Hyper", "SplitComplex", "State", "split_complex"]
 
 
 @dataclasses.dataclass(frozen=True)
-class SplitComplex(Wrapper):
+class SplitComplex(Viewed):
     """A rule that sees real and imaginary parts."""
-
-    LINEAR_IN_GRADIENTS: ClassVar[bool] = True
 
     @property
     def COMPLEX(self) -> bool:  # noqa: N802
         """It is what this is for."""
         return True
 
-    def init(self, params: Params, hyper: Hyper) -> State:
-        """The rule's state for the parts."""
-        return State(self.rule.init(_parts(params), hyper.inner))
+    def view(self, whole: Params, params: Params, *, num_axes: int = 0) -> Params:
+        """A pair in the place of each complex leaf."""
+        del params, num_axes
+        # Not tree.Parts: a rule inside that is for complex numbers would take both for one.
+        return jax.tree.map(_pair, whole)
 
-    def update(
-        self, grads: Params, state: State, params: Params, hyper: Hyper, **extra: Any
-    ) -> tuple[Params, State]:
-        """One step of the rule on the parts. Returns (updates, state)."""
-        for name in extra.keys() & {"per_example_grads", "hessian_diagonal"}:
-            extra[name] = _parts(extra[name])
-        for name in extra.keys() & {"value_fn", "residual_fn"}:
-            extra[name] = functools.partial(_of_parts, extra[name], params)
-        updates, inner = self.rule.update(
-            _parts(grads), state.inner, _parts(params), hyper.inner, **extra
+    def whole(self, view: Params, params: Params, like: Params) -> Params:
+        """Pairs as complex numbers again."""
+        del params
+        leaves, structure = jax.tree.flatten(like)
+        pairs = zip(structure.flatten_up_to(view), leaves, strict=True)
+        return structure.unflatten(
+            [jax.lax.complex(*part) if tree.is_complex(leaf) else part for part, leaf in pairs]
         )
-        return _whole(updates, grads), State(inner)
-
-    def evaluation_params(self, state: State, params: Params, hyper: Hyper) -> Params:
-        """The rule's."""
-        own = base.evaluation_params(self.rule, state.inner, _parts(params), hyper.inner)
-        return _whole(own, params)
 
 
-def _parts(whole: Params) -> Params:
-    # Not tree.Parts: a rule inside that is for complex numbers would take both for one.
-    return jax.tree.map(lambda x: (jnp.real(x), jnp.imag(x)) if tree.is_complex(x) else x, whole)
-
-
-def _whole(parts: Params, like: Params) -> Params:
-    leaves, structure = jax.tree.flatten(like)
-    pairs = zip(structure.flatten_up_to(parts), leaves, strict=True)
-    return structure.unflatten(
-        [jax.lax.complex(*part) if tree.is_complex(leaf) else part for part, leaf in pairs]
-    )
-
-
-def _of_parts(fn: Callable[[Params], Any], params: Params, parts: Params) -> Any:
-    return fn(_whole(parts, params))
+def _pair(x: Array) -> Any:
+    return (jnp.real(x), jnp.imag(x)) if tree.is_complex(x) else x
 
 
 def split_complex(rule: Any, /) -> SplitComplex:
