@@ -17,11 +17,24 @@ from jaxnn.errors import BadValue
 from jaxnn.optimizers import OPTIMIZERS, base, get, rmsprop
 from jaxnn.testing import CONTRACTS, ContractError, check_optimizer, feed, variants
 
-COMBINED = [
-    get("rmsprop", centered=True, eps_in_sqrt=False, acceleration="nesterov"),
-    get("rmsprop", bias_correction=True, eps_in_sqrt=False, acceleration="momentum"),
-    get("rmsprop", flavor="torch", centered=True, acceleration="momentum"),
-]
+COVERING = {  # rules of many options: a few programs in which each value of each option occurs
+    "rmsprop": (
+        {"centered": True, "eps_in_sqrt": False, "acceleration": "nesterov"},
+        {"bias_correction": True, "eps_in_sqrt": False, "acceleration": "momentum"},
+        {"flavor": "torch", "centered": True, "acceleration": "momentum"},
+        {"flavor": "keras"},
+    ),
+    "adafactor": (
+        {"flavor": "keras", "min_dim_size_to_factor": 2},
+        {"min_dim_size_to_factor": 2, "clipping": False, "acceleration": "momentum"},
+        {"min_dim_size_to_factor": 32, "multiply_by_parameter_scale": False, "factored": False},
+    ),
+    "muon": (
+        {"nesterov": False, "preconditioning": "spectral", "ns_coeffs": "dion"},
+        {"adaptive": True, "preconditioning": "aol", "scaling": "consistent_rms"},
+        {"preconditioning": "schatten", "ns_steps": 4, "own_adam_rate": True},
+    ),
+}
 
 
 def _program(rule: Any) -> str:
@@ -38,7 +51,8 @@ def _program(rule: Any) -> str:
 def _cases() -> Iterator[Any]:
     """Every contract for each program, and for flavours that share one what they declare."""
     for name in OPTIMIZERS:
-        rules, programs = list(variants(name)), set()
+        covering = [get(name), *(get(name, **options) for options in COVERING.get(name, ()))]
+        rules, programs = covering if name in COVERING else list(variants(name)), set()
         for rule in rules:
             contracts = list(CONTRACTS)
             if "flavor" in dict(getattr(rule, "structure", ())):
@@ -47,7 +61,6 @@ def _cases() -> Iterator[Any]:
                 contracts = ["declares"] if program in programs else contracts
                 programs.add(program)
             yield from ((rule, contract) for contract in contracts)
-    yield from ((rule, contract) for rule in COMBINED for contract in CONTRACTS)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +74,13 @@ def test_contract(rule: Any, contract: str) -> None:
 def test_contracts_hold_for_other_numbers() -> None:
     check_optimizer("momentum", get("momentum").Hyper(learning_rate=30.0, momentum=0.99))
     check_optimizer("rmsprop", rmsprop.Hyper(decay=0.5, initial_scale=1.0))
+
+
+def test_every_value_of_every_option_is_covered() -> None:
+    for name, programs in COVERING.items():
+        for option, values in get(name).STRUCTURE.items():
+            default = next(iter(values))
+            assert {program.get(option, default) for program in programs} | {default} == set(values)
 
 
 def test_variants_differ_in_one_option_each() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -67,4 +68,15 @@ def main() -> None:
     try:
         app()
     except KeyboardInterrupt:  # outside a command
-        sys.exit(130)
+        _stop()
+    except SystemExit as end:
+        if end.code == 130:
+            _stop()
+        raise
+
+
+def _stop() -> None:
+    # At once: the interpreter's own way out waits for threads in the middle of a program.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(130)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import functools
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -57,6 +58,7 @@ def bench(
     """
     from rich.console import Console
 
+    from jaxnn.cli.background import in_background
     from jaxnn.cli.devices import use_all_cores
 
     use_all_cores()
@@ -89,7 +91,10 @@ def bench(
     threading.Thread(target=_import_late, daemon=True).start()
     try:
         with ContestProgress(console, names) as progress:
-            comparison = run(names, the_problem, protocol, fixed=fixed, progress=progress)
+            work = functools.partial(
+                run, names, the_problem, protocol, fixed=fixed, progress=progress
+            )
+            comparison = in_background(work)
     except BaseException:
         with contextlib.suppress(OSError):  # somebody has put something there
             for path in missing:

@@ -65,4 +65,4 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     old = jnp.where(s.is_first, 0, h.learning_rate * h.beta)
     new = h.learning_rate * h.alpha + old
     updates = tree.map(lambda g, b: old * b - new * g, g, s.previous)
-    return tree.cast_like((updates, State(jnp.asarray(False), g)), (grads, state))
+    return tree.cast_like((updates, State(jnp.zeros_like(s.is_first), g)), (grads, state))

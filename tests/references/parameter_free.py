@@ -200,7 +200,7 @@ REFERENCES = {
         _momo_state,
         (
             {"learning_rate": 0.1, "beta": 0.5, "lower_bound": -3.0, "weight_decay": 0.1},
-            {"learning_rate": 0.3, "beta": 0.0, "lower_bound": 2.0},
+            {"learning_rate": 0.3, "beta": 0.0, "lower_bound": 2.0, "weight_decay": 0.5},
         ),
         extra=_same,
     ),
@@ -209,7 +209,7 @@ REFERENCES = {
         _momo_adam_state,
         (
             {"learning_rate": 0.3, "b1": 0.5, "b2": 0.99, "eps": 1e-3, "weight_decay": 0.1},
-            {"learning_rate": 10.0, "b1": 0.0, "b2": 0.9, "lower_bound": 2.0},
+            {"learning_rate": 10.0, "b1": 0.0, "b2": 0.9, "lower_bound": 2.0, "weight_decay": 0.5},
         ),
         extra=_same,
     ),
