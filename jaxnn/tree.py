@@ -205,6 +205,9 @@ def full_like(
 
     def full(x: ArrayLike) -> Array:
         dtype = jnp.result_type(x)
+        if not jnp.issubdtype(dtype, jnp.inexact):
+            fix = "Keep integers and booleans out of what is trained."
+            raise bad_type("optimizers", "params", "floating", dtype, fix)
         if min_dtype is not None and jnp.finfo(dtype).bits < jnp.finfo(min_dtype).bits:
             dtype = jnp.dtype(min_dtype)
         if complex_as == "real":

@@ -44,6 +44,7 @@ RULES = [
     "test_optimizers_golden",
     "test_rules_adam_family",
     "test_rules_contrib",
+    "test_rules_corners",
     "test_rules_momentum",
     "test_rules_parameter_free",
     "test_rules_second_order",
@@ -74,6 +75,15 @@ class Report(NamedTuple):
     survivors: list[Mutant]
     seconds: float
 
+    def __add__(self, other: Report) -> Report:  # type: ignore[override]
+        return Report(
+            self.name,
+            self.caught + other.caught,
+            self.equivalent + other.equivalent,
+            self.survivors + other.survivors,
+            self.seconds + other.seconds,
+        )
+
     @property
     def row(self) -> str:
         """A line of the table."""
@@ -84,7 +94,8 @@ class Report(NamedTuple):
         return f"| {' | '.join(map(str, cells))} |"
 
 
-HEADER = """| file | mutants | caught at a glance | by a test | by a contract | equivalent | survive | seconds |
+HEADER = """\
+| file | mutants | at a glance | by a test | by a contract | equivalent | survive | seconds |
 |---|---|---|---|---|---|---|---|"""
 
 
@@ -175,15 +186,26 @@ def _ending(going_on: Callable[[Any], Any], turn: Callable[[Any], Any], start: A
     return _ending.loop(still, lambda c: (turn(c[0]), c[1] + 1), first)[0]  # type: ignore[attr-defined]
 
 
-def targets() -> dict[str, tuple[pathlib.Path, list[str], bool]]:
-    """Every file to mutate: name → (path, the rules or wrappers to check, whether wrappers)."""
+class Target(NamedTuple):
+    """A file to mutate, and what is checked then."""
+
+    path: pathlib.Path
+    subjects: list[str]  # the rule or wrapper of that name, or those that share the file
+    users: list[str]  # rules made of this one
+    around: bool  # whether they are wrappers
+
+
+def targets() -> dict[str, Target]:
+    """Every file to mutate, by the name that the command knows it by."""
     folder = pathlib.Path(wrappers.__file__).parent
     found = {}
     for place, names, around in ((folder.parent, OPTIMIZERS, False), (folder, _wrappers(), True)):
         for path in sorted(place.glob("*.py")):
-            subjects = [path.stem] if path.stem in names else _users(path, names)
-            if subjects and path.stem not in {"__init__", "base", "table"}:
-                found[f"{place.name}/{path.stem}" if around else path.stem] = path, subjects, around
+            users = _users(path, names)
+            own = [path.stem] if path.stem in names else users
+            if own and path.stem not in {"__init__", "base", "table"}:
+                name = f"{place.name}/{path.stem}" if around else path.stem
+                found[name] = Target(path, own, users, around)
     return found
 
 
@@ -193,28 +215,27 @@ def _wrappers() -> dict[str, Any]:
 
 def _users(path: pathlib.Path, names: dict[str, Any]) -> list[str]:
     """Those that import what several share."""
-    found = []
-    for name in names:
-        text = path.with_stem(name).read_text()
-        imports = [x for x in ast.walk(ast.parse(text)) if isinstance(x, ast.ImportFrom)]
-        words = {
-            w for x in imports for w in (*(x.module or "").split("."), *(a.name for a in x.names))
-        }
-        found += [name] if path.stem in words else []
-    return found
+    return [name for name in names if path.stem in _imported(path.with_stem(name))]
 
 
-def _checks(
-    path: pathlib.Path, subjects: list[str], around: bool
-) -> tuple[list[Check], list[Check]]:
+@functools.cache
+def _imported(path: pathlib.Path) -> set[str]:
+    found = [x for x in ast.walk(ast.parse(path.read_text())) if isinstance(x, ast.ImportFrom)]
+    return {word for x in found for word in (x.module or "").split(".")} | {
+        name.name for x in found for name in x.names
+    }
+
+
+def _checks(target: Target) -> tuple[list[Check], list[Check]]:
     """(at a glance, the tests and contracts)."""
-    if around:
-        tests = list(checks.tests(WRAPPERS, subjects, _wrappers()))
+    if target.around:
+        tests = list(checks.tests(WRAPPERS, target.subjects, _wrappers()))
         glances = [checks.shortened(x) for x in tests if x.label.startswith(WRAPPERS[0])]
     else:
-        tests = list(checks.tests(RULES, subjects, dict(OPTIMIZERS)))
-        glances = list(checks.glances(subjects))
-    return glances, [checks.doctests(_module_name(path)), *tests]
+        tests = list(checks.tests(RULES, target.subjects, dict(OPTIMIZERS)))
+        glances = list(checks.glances(target.subjects))
+        glances += checks.glances([x for x in target.users if x not in target.subjects])
+    return glances, [checks.doctests(_module_name(target.path)), *tests]
 
 
 def main(arguments: list[str]) -> int:
@@ -228,18 +249,15 @@ def main(arguments: list[str]) -> int:
     print(HEADER)
     with _strict():
         for name in asked.file or found:
-            path, subjects, around = found[name]
-            reports.append(examine(name, path, *_checks(path, subjects, around), asked.limit))
+            glances, tests = _checks(found[name])
+            reports.append(examine(name, found[name].path, glances, tests, asked.limit))
             print(reports[-1].row, flush=True)
             jax.clear_caches()
-    total = Report("all", Counter(), [], [], 0.0)
-    for report in reports:
-        total = Report("all", total.caught + report.caught, total.equivalent + report.equivalent,
-                       total.survivors + report.survivors, total.seconds + report.seconds)  # fmt: skip
+    total = functools.reduce(Report.__add__, reports)._replace(name="all")
     print(total.row, flush=True)
     stale = []
     for report in reports:
-        path = found[report.name][0]
+        path = found[report.name].path
         for mutant in report.survivors:
             print(f"\nSurvives: {path.relative_to(ROOT)}:{mutant.line}  {mutant.name}")
         if asked.limit is None:

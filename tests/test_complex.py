@@ -28,6 +28,7 @@ from jaxnn.optimizers import (
     split_complex,
 )
 from jaxnn.schedules import linear
+from jaxnn.training.needs import hessian_diagonal
 
 REFUSED = (
     "optimizers: `params['z']` must be real for this rule; got complex64. "
@@ -173,6 +174,19 @@ def _unflatten(_: Any, children: Any) -> Problem:
 
 
 jax.tree_util.register_pytree_node(Problem, _flatten, _unflatten)
+
+
+def _bowl(params: Any) -> Any:
+    return jnp.sum(jnp.asarray([1.0, 3.0]) * jnp.real(params["z"]) ** 2) + jnp.sum(
+        jnp.asarray([2.0, 5.0]) * jnp.imag(params["z"]) ** 2 + params["x"] ** 2
+    )
+
+
+def test_the_diagonal_of_the_hessian_has_both_parts() -> None:
+    params = {"x": jnp.ones(2), "z": jnp.asarray([1 + 2j, 3 - 1j])}
+    found = hessian_diagonal(_bowl, params, jax.random.key(0))
+    np.testing.assert_allclose(found["z"], [2 + 4j, 6 + 10j], rtol=1e-6)
+    np.testing.assert_allclose(found["x"], [2, 2], rtol=1e-6)
 
 
 def test_training_goes_downhill() -> None:

@@ -184,6 +184,15 @@ def test_numbers_may_be_traced() -> None:
     np.testing.assert_allclose(jax.vmap(step)(rates, rates), -np.outer(rates, np.ones(3)), 1e-6)
 
 
+def test_numbers_may_be_arrays_for_vmap() -> None:
+    decays = np.array([0.0, 1e-2])
+    rule, hyper = like("torch", "SGD", lr=0.1, momentum=decays, weight_decay=decays)
+    assert name_of(rule) == "regularized(momentum)"
+    assert hyper.weight_decay is decays
+    assert hyper.inner.momentum is decays
+    assert like("keras", "RMSprop", momentum=None)[1].momentum == 0
+
+
 def test_what_changes_no_result_is_taken() -> None:
     plain = like("torch", "adam")
     assert like("TORCH", "ADAM", fused=True, foreach=None, maximize=False, amsgrad=False) == plain
@@ -296,6 +305,19 @@ ERRORS = [
         {"learning_rate": 0.1, "rank": 64},
         BadValue,
         "galore: `rank` must be one of 128, 8, 1; got 64.",
+    ),
+    (
+        ("torch", None),
+        {},
+        BadType,
+        "like: `name` must be a string; got None.",
+    ),
+    (
+        ("keras", "Adam"),
+        {"beta_1": len},
+        BadType,
+        "like(keras.Adam): `b1` must be a number; got a builtin_function_or_method. "
+        "Give the schedule to optimizers.scheduled(rule, learning_rate=...).",
     ),
 ]
 

@@ -84,6 +84,8 @@ def test_agrees_with_golden_files(path: pathlib.Path, cases: list[str], x64: Non
     rows, states = _run(rule, start, grads, needs, hyper)
     for i, case in enumerate(cases):
         _require_equal(rows, wanted[case]["params"], i, case)
+        if getattr(states, "step", None) is not None:
+            assert int(states.step[i]) == len(jax.tree.leaves(grads)[0]), case
         for field, value in wanted[case].get("state", {}).items():
             _require_equal(getattr(states, field), value, i, f"{case}: {field}")
 

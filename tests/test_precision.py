@@ -335,6 +335,12 @@ def test_errors() -> None:
             "got 'mu'.",
         ),
         (
+            lambda: stored(adam, fields=("step",)).init(params, stored(adam).Hyper()),
+            BadValue,
+            "stored(adam, fields=('step',)): `fields` must be names of statistics, which are "
+            "floating; got 'step'. Leave it out.",
+        ),
+        (
             lambda: noisy.update(params, noisy.init(params, noisy.Hyper()), params, noisy.Hyper()),
             BadType,
             "rounded(sgd, mode='stochastic'): `key` must be supplied with each update; "

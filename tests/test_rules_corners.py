@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxnn.optimizers import check, get
 
+KEY = jax.random.key(0)
 pytestmark = pytest.mark.usefixtures("x64")
 
 
@@ -76,7 +78,7 @@ def test_vectors_take_the_steps_of_adam_in_galore() -> None:
 
 def test_kron_clips_the_root_mean_square_of_a_scalar_too() -> None:
     numbers = {"learning_rate": 0.1, "clip_threshold": 0.7}
-    np.testing.assert_allclose(step(get("kron"), numbers, jnp.asarray(1e6), key=None), -0.07)
+    np.testing.assert_allclose(step(get("kron"), numbers, jnp.asarray(1e6), key=KEY), -0.07)
 
 
 @pytest.mark.parametrize("name", ["momo", "polyak_sgd"])
@@ -87,3 +89,10 @@ def test_a_gradient_counts_as_none_up_to_a_square_of_float64s_eps(name: str) -> 
         numbers = {"eps": 0.0} if name == "polyak_sgd" else {}
         update = step(get(name), numbers, grads, jnp.zeros(1), value=jnp.ones(()))
         assert bool(update.any()) == moves
+
+
+def test_polyak_scales_gradients_whose_squares_overflow_too() -> None:
+    numbers = {"scaling": 0.5, "max_learning_rate": 1.0}
+    grads, value = jnp.asarray([3e200, 4e200]), jnp.asarray(2.5e307)
+    found = step(get("polyak_sgd"), numbers, grads, value=value)
+    np.testing.assert_allclose(found, [-0.6e107, -0.8e107], rtol=1e-12)

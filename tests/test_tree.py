@@ -125,6 +125,15 @@ def test_promote_refuses_complex_numbers() -> None:
     )
 
 
+def test_statistics_of_integers_are_refused() -> None:
+    with pytest.raises(BadType) as caught:
+        tree.zeros_like({"n": jnp.ones(2, jnp.int32)}, min_dtype=jnp.float32)
+    assert str(caught.value) == (
+        "optimizers: `params` must be floating; got int32. "
+        "Keep integers and booleans out of what is trained."
+    )
+
+
 @given(trees())
 def test_cast_like_brings_back_what_was_cast(one: tuple[Any]) -> None:
     (x,) = one

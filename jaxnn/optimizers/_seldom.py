@@ -7,7 +7,7 @@ step. Runs of one sweep reach a due step together, so here one lane that is due 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -29,18 +29,33 @@ def seldom(
     derivative in reverse.
     """
 
+    return _chooser(change)(due, old, *args)
+
+
+@lru_cache
+def _chooser(change: Callable[..., PyTree]) -> Any:
+    # The same function for the same change: without `jit` each new one would be compiled again.
     @jax.custom_batching.custom_vmap
     def choose(due: Bool[Array, ""], old: PyTree, *args: PyTree) -> PyTree:
-        return jax.lax.cond(due, change, lambda old, *_: old, old, *args)
+        return jax.lax.cond(due, change, _keep, old, *args)
 
     @choose.def_vmap
     def _(size: int, batched: Any, *operands: PyTree) -> tuple[PyTree, PyTree]:
         due, old, *args = jax.tree.map(partial(_spread, size), list(operands), list(batched))
-        each = jax.vmap(partial(_where_due, change))
+        each = _batched(change)
         found = seldom(jnp.any(due), each, old, due, *args)
         return found, jax.tree.map(lambda _: True, found)
 
-    return choose(due, old, *args)
+    return choose
+
+
+def _keep(old: PyTree, *_: PyTree) -> PyTree:
+    return old
+
+
+@lru_cache
+def _batched(change: Callable[..., PyTree]) -> Callable[..., PyTree]:
+    return jax.vmap(partial(_where_due, change))
 
 
 def _spread(size: int, x: Array, batched: bool) -> Array:

@@ -105,7 +105,7 @@ def init(
     # Two trees, not one twice: a buffer can be donated only once.
     moment, mean = (tree.zeros_like(params, min_dtype=jnp.float32) for _ in range(2))
     if factored:
-        least = 0 if flavor == "keras" else min_dim_size_to_factor
+        least = 1 if flavor == "keras" else min_dim_size_to_factor
         moment = jax.tree.map(partial(_start, least=least, axes_of=_AXES[flavor]), moment)
     return State(jnp.zeros((), jnp.int32), moment, None if acceleration == "none" else mean)
 

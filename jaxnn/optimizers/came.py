@@ -72,8 +72,9 @@ def init(params: Params, hyper: Hyper) -> State:
     """All means at 0."""
     del hyper
     mean = tree.zeros_like(params, min_dtype=jnp.float32)
-    moment = jax.tree.map(lambda x: _factors(x) if x.ndim > 1 else jnp.zeros_like(x), mean)
-    return State(mean, moment, jax.tree.map(lambda x: _factors(x) if x.ndim > 1 else None, mean))
+    moment = jax.tree.map(lambda x: _factors(x) if _is_factored(x) else jnp.zeros_like(x), mean)
+    instability = jax.tree.map(lambda x: _factors(x) if _is_factored(x) else None, mean)
+    return State(mean, moment, instability)
 
 
 def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[Params, State]:
@@ -99,6 +100,10 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     moves = jax.tree.map(lambda m, v: m if v is None else _divided(m, v), mean, instability)
     updates = tree.map(lambda m: -h.learning_rate * m, moves)
     return tree.cast_like((updates, State(mean, moment, instability)), (grads, state))
+
+
+def _is_factored(x: Array) -> bool:
+    return x.ndim > 1 and x.size > 0
 
 
 def _factors(x: Float[Array, "*batch rows columns"]) -> Factors:

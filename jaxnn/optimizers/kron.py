@@ -24,7 +24,7 @@ are brought to one size at random steps, which changes no update, and learn from
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -80,7 +80,7 @@ def init(params: Params, hyper: Hyper) -> State:
     mean = tree.zeros_like(params, min_dtype=jnp.float32)
 
     def identity(x: Array) -> Factors:
-        if x.ndim < 2:
+        if _is_diagonal(x):
             return (jnp.ones_like(x),)
         return tuple(jnp.eye(n, dtype=x.dtype) for n in x.shape)
 
@@ -108,16 +108,8 @@ def update(
     since = s.since + 1
     due = since.astype(share.dtype) >= 1 / jnp.maximum(share, h.min_update_probability)
     # One condition for all leaves: most steps, later on, learn nothing.
-    factors = jax.lax.cond(
-        due,
-        _learnt,
-        lambda factors, *_: factors,
-        s.factors,
-        scaled,
-        sizes,
-        key,
-        h.preconditioner_lr,
-    )
+    # Not `seldom`, which has no derivative: a sweep learns at every step, in all lanes.
+    factors = jax.lax.cond(due, _learnt, _kept, s.factors, scaled, sizes, key, h.preconditioner_lr)
 
     def move(x: Array, size: Array, factors: Factors) -> Array:
         d = _whitened(factors, x)
@@ -127,6 +119,14 @@ def update(
     updates = jax.tree.map(move, scaled, sizes, factors)
     after = State(s.step + 1, jnp.where(due, 0, since), mean, factors)
     return tree.cast_like((updates, after), (grads, state))
+
+
+def _kept(factors: Params, *_: Any) -> Params:
+    return factors
+
+
+def _is_diagonal(x: Array) -> bool:
+    return x.ndim < 2 or not x.size
 
 
 def _size(mean: Array, correction: Float[Array, ""]) -> Float[Array, ""]:
@@ -157,16 +157,16 @@ def _learnt(
 
 def _balanced(factors: Factors) -> Factors:
     """With the same product, and one largest element."""
-    sizes = [jnp.log(jnp.max(jnp.abs(q))) for q in factors]
+    sizes = [jnp.log(jnp.max(jnp.abs(q), initial=0)) for q in factors]
     middle = sum(sizes, jnp.zeros_like(sizes[0])) / len(sizes)
     return tuple(q * jnp.exp(middle - size) for q, size in zip(factors, sizes, strict=True))
 
 
 def _moved(q: Array, a: Array, b: Array, axis: int, rate: Float[Array, ""]) -> Array:
     """One factor, a step nearer to where a and b have the same Gram matrix."""
-    if a.ndim < 2:
+    if _is_diagonal(a):
         a, b = a * a, b * b
-        return q - rate * (a - b) / jnp.max(a + b) * q
+        return q - rate * (a - b) / jnp.max(a + b, initial=0) * q
     a, b = _axes.gram(a, axis), _axes.gram(b, axis)
     change = jnp.matmul(jnp.triu(a - b), q, precision=jax.lax.Precision.HIGHEST)
     return q - rate / _spectral_norm(a + b) * change
@@ -181,17 +181,18 @@ def _spectral_norm(matrix: Float[Array, "n n"]) -> Float[Array, ""]:
 
 
 def _applied(factors: Factors, x: Array) -> Array:
-    return factors[0] * x if x.ndim < 2 else _axes.along(factors, x)
+    return factors[0] * x if _is_diagonal(x) else _axes.along(factors, x)
 
 
 def _whitened(factors: Factors, x: Array) -> Array:
     """QᵀQ·x along all axes."""
-    return _applied(tuple(q.T for q in factors), _applied(factors, x))
+    transposed = factors if _is_diagonal(x) else tuple(q.T for q in factors)
+    return _applied(transposed, _applied(factors, x))
 
 
 def _solved(factors: Factors, x: Array) -> Array:
     """Q⁻ᵀ·x along all axes."""
-    if x.ndim < 2:
+    if _is_diagonal(x):
         return x / factors[0]
     for axis, q in enumerate(factors):
         rows = jnp.moveaxis(x, axis, 0)

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jaxnn.errors import look_up, unknown_name
+import jax
+
+from jaxnn.errors import bad_type, look_up, unknown_name
 from jaxnn.optimizers.frameworks import keras, optax, torch
+from jaxnn.optimizers.frameworks.common import require_number
 
 __all__ = ["FRAMEWORKS", "like"]
 
@@ -34,7 +37,8 @@ def like(framework: str, name: str, /, **arguments: Any) -> tuple[Any, Any]:
     Weight decay, clipping and gradient accumulation become wrappers around the rule. What changes
     only how the framework computes is ignored. Raises ValueError for an unknown framework, name or
     argument, for one that Optax demands, and for a value that has no counterpart here; TypeError
-    for a schedule, which `scheduled` takes.
+    for a schedule, which `scheduled` takes, and for a name that is no string. Complex parameters
+    are Optax's here; torch squares real and imaginary parts apart: `split_complex(rule)`.
 
     >>> rule, hyper = like("torch", "RMSprop", lr=1e-3, centered=True)
     >>> rule.__name__
@@ -42,8 +46,14 @@ def like(framework: str, name: str, /, **arguments: Any) -> tuple[Any, Any]:
     >>> hyper
     Hyper(learning_rate=0.001, decay=0.99, eps=1e-08, initial_scale=0.0, momentum=0)
     """
+    for what, given in {"framework": framework, "name": name}.items():
+        if not isinstance(given, str):
+            raise bad_type("like", what, "a string", repr(given))
     names, build = look_up("like", "framework", framework.lower(), FRAMEWORKS)
     found = {known.lower(): known for known in names}.get(name.lower())
     if found is None:
         raise unknown_name(f"like({framework.lower()})", "name", name, names)
-    return build(found, arguments)
+    rule, hyper = build(found, arguments)
+    for path, number in jax.tree_util.tree_flatten_with_path(hyper)[0]:
+        require_number(f"like({framework.lower()}.{found})", jax.tree_util.keystr(path)[1:], number)
+    return rule, hyper

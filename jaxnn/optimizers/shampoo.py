@@ -85,7 +85,8 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
 
 
 def _multiples_of_identity(x: Array, factor: ArrayLike) -> tuple[Float[Array, "n n"], ...]:
-    return tuple(jnp.asarray(factor, x.dtype) * jnp.eye(n, dtype=x.dtype) for n in _axes.shape(x))
+    lengths = _axes.shape(x) if x.size else ()
+    return tuple(jnp.asarray(factor, x.dtype) * jnp.eye(n, dtype=x.dtype) for n in lengths)
 
 
 def _roots(old: PyTree, like: Params, sums: PyTree, eps: Float[Array, ""]) -> PyTree:

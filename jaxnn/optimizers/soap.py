@@ -114,7 +114,7 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
 
 
 def _zeros(x: Array) -> Matrices:
-    return tuple(jnp.zeros((n, n), x.dtype) for n in x.shape) if x.ndim > 1 else ()
+    return tuple(jnp.zeros((n, n), x.dtype) for n in x.shape) if x.ndim > 1 and x.size else ()
 
 
 def _turned(x: Array, bases: Matrices) -> Array:

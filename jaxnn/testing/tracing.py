@@ -100,9 +100,9 @@ def _update_or_skip(rule: Any, flag: Array, params: Params, hyper: Any) -> tuple
 
 @contract
 def empty_trees(rule: Any, hyper: Any) -> None:
-    """A tree without arrays, and None for a leaf, pass through and put no NaN into the state."""
+    """Trees without arrays, None for a leaf and empty leaves put no NaN into the state."""
     numbers = base.check(rule, hyper)
-    for params in ({}, {"a": None, "w": jnp.ones((3, 2)), "z": ()}):
+    for params in ({}, {"a": None, "e": jnp.ones((0, 2)), "w": jnp.ones((3, 2)), "z": ()}):
         state = rule.init(params, numbers)
         updates, state = feed.update(rule, params, state, params, numbers)
         _require_like("updates", updates, params, "as the gradients")

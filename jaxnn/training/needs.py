@@ -95,14 +95,28 @@ def _grad_of_row(
 def hessian_diagonal(
     value_fn: Callable[[Params], Float[Array, ""]], params: Params, key: PRNGKeyArray
 ) -> Params:
-    """z ∘ (H z) for one draw of signs z: an unbiased estimate, exact where H is diagonal."""
+    """z ∘ (H z) for one draw of signs z: an unbiased estimate, exact where H is diagonal.
+
+    Of a complex leaf x + i·y it is ∂²f/∂x² + i·∂²f/∂y², from signs of their own for x and y.
+    """
     leaves, structure = jax.tree.flatten(params)
-    signs = structure.unflatten(
-        jax.random.rademacher(jax.random.fold_in(key, number), jnp.shape(x), jnp.result_type(x))
-        for number, x in enumerate(leaves)
-    )
-    _, along = jax.jvp(jax.grad(value_fn), (params,), (signs,))
-    return tree.map(jnp.multiply, signs, along)
+    parts = [[jnp.real(x), jnp.imag(x)] if tree.is_complex(x) else [jnp.asarray(x)] for x in leaves]
+    numbers = iter(range(sum(map(len, parts))))
+    signs = [
+        [jax.random.rademacher(jax.random.fold_in(key, next(numbers)), p.shape, p.dtype) for p in x]
+        for x in parts
+    ]
+    value_of = functools.partial(_value_of_parts, value_fn, structure)
+    _, along = jax.jvp(jax.grad(value_of), (parts,), (signs,))
+    return _whole(structure, jax.tree.map(jnp.multiply, signs, along))
+
+
+def _value_of_parts(value_fn: Any, structure: Any, parts: list[list[Array]]) -> Array:
+    return value_fn(_whole(structure, parts))
+
+
+def _whole(structure: Any, parts: list[list[Array]]) -> Params:
+    return structure.unflatten([jax.lax.complex(*x) if len(x) == 2 else x[0] for x in parts])
 
 
 def ignores_key(loss_fn: LossFn, params: Params, batch: Any, key: PRNGKeyArray | None) -> bool:

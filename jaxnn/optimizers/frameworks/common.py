@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+import numpy as np
 from jax.core import Tracer
 
 from jaxnn.errors import bad_type, bad_value, unknown_name
@@ -58,7 +59,9 @@ def decoupled(recipe: Recipe, weight_decay: Any, mask: Any = None) -> Recipe:
 
 def is_off(value: Any) -> bool:
     """None, or a number that is known to be 0."""
-    return value is None or (not isinstance(value, Tracer) and not value)
+    if isinstance(value, Tracer) or np.ndim(value):
+        return False
+    return value is None or not value
 
 
 def or_zero(value: Any) -> Any:

@@ -67,7 +67,9 @@ def _rmsprop(
 ) -> Recipe:
     acceleration = "none" if is_off(momentum) else "momentum"
     rule = get("rmsprop", flavor="keras", centered=centered, acceleration=acceleration)
-    hyper = rule.Hyper(learning_rate=learning_rate, decay=rho, eps=epsilon, momentum=momentum)
+    hyper = rule.Hyper(
+        learning_rate=learning_rate, decay=rho, eps=epsilon, momentum=or_zero(momentum)
+    )
     return decoupled((rule, hyper), weight_decay)
 
 

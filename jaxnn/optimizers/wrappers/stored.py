@@ -34,7 +34,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.errors import bad_type, unknown_name
+from jaxnn.errors import bad_type, bad_value, unknown_name
 from jaxnn.optimizers import base
 from jaxnn.optimizers.wrappers.base import Hyper, State, Wrapper, wrapped
 from jaxnn.optimizers.wrappers.rounding import is_coarser, keys_for, noise_for, round_to
@@ -100,8 +100,14 @@ class Stored(Wrapper):
         if self.fields is None:
             return narrowed(state)
         for path in self.fields:
+            self._require_arrays(path, self._part(state, path))
             state = tree.replace_field(state, path, narrowed(self._part(state, path)))
         return state
+
+    def _require_arrays(self, path: str, part: PyTree) -> None:
+        if not any(jnp.issubdtype(x.dtype, jnp.floating) for x in jax.tree.leaves(part)):
+            constraint, got = "names of statistics, which are floating", repr(path)
+            raise bad_value(base.name_of(self), "fields", constraint, got, "Leave it out.")
 
     def _part(self, state: Any, path: str) -> PyTree:
         try:
