@@ -232,9 +232,12 @@ def _checks(target: Target) -> tuple[list[Check], list[Check]]:
         tests = list(checks.tests(WRAPPERS, target.subjects, _wrappers()))
         glances = [checks.shortened(x) for x in tests if x.label.startswith(WRAPPERS[0])]
     else:
-        tests = list(checks.tests(RULES, target.subjects, dict(OPTIMIZERS)))
-        glances = list(checks.glances(target.subjects))
-        glances += checks.glances([x for x in target.users if x not in target.subjects])
+        users = [x for x in target.users if x not in target.subjects]
+        glances = list(checks.glances([*target.subjects, *users]))
+        *values, contracts = RULES
+        tests = list(checks.tests(values, target.subjects, dict(OPTIMIZERS)))
+        tests += checks.tests(values, users, dict(OPTIMIZERS))
+        tests += checks.tests([contracts], target.subjects, dict(OPTIMIZERS))
     return glances, [checks.doctests(_module_name(target.path)), *tests]
 
 

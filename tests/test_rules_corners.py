@@ -96,3 +96,50 @@ def test_polyak_scales_gradients_whose_squares_overflow_too() -> None:
     grads, value = jnp.asarray([3e200, 4e200]), jnp.asarray(2.5e307)
     found = step(get("polyak_sgd"), numbers, grads, value=value)
     np.testing.assert_allclose(found, [-0.6e107, -0.8e107], rtol=1e-12)
+
+
+def _bent(params: Any) -> Any:
+    x, y = params
+    return jnp.stack([x * x - 2, x * y - 1, y + x**3])
+
+
+def test_levenberg_marquardt_damps_by_how_true_its_model_was() -> None:
+    rule, point = get("levenberg_marquardt"), jnp.asarray([1.0, -0.5])
+    hyper = check(rule, {"damping": 0.5})
+    state = rule.init(point, hyper)
+    found, state = rule.update(point, state, point, hyper, residual_fn=_bent)
+    jacobian, here = np.asarray(jax.jacobian(_bent)(point)), np.asarray(_bent(point))
+    gram = jacobian.T @ jacobian
+    step = -np.linalg.solve(gram + 0.5 * np.diag(np.diag(gram)), jacobian.T @ here)
+    np.testing.assert_allclose(found, step, rtol=1e-10)
+    fall = here @ here - np.sum(np.asarray(_bent(point + step)) ** 2)
+    ratio = fall / (here @ here - np.sum((here + jacobian @ step) ** 2))
+    assert 0.6 < ratio < 0.9
+    np.testing.assert_allclose(state.damping, 0.5 * (1 - (2 * ratio - 1) ** 3), rtol=1e-10)
+    assert float(state.growth) == 2
+
+
+def test_the_damping_stays_within_what_the_dtype_can_tell() -> None:
+    rule, point, eps = get("levenberg_marquardt"), jnp.asarray([1.0, -0.5]), 2.0**-52
+    hyper, state = check(rule, {}), rule.init(point, check(rule, {}))
+
+    def after(residual_fn: Any, **now: float) -> Any:
+        numbers = {name: jnp.asarray(x) for name, x in now.items()}
+        now_state = state._replace(**numbers)
+        return rule.update(point, now_state, point, hyper, residual_fn=residual_fn)[1]
+
+    # Taken, on a linear model; rejected, where residuals are not finite.
+    taken = after(lambda p: 2 * p, damping=2 * eps, growth=4.0)
+    assert (float(taken.damping), float(taken.growth)) == (eps, 2)
+    never = after(lambda p: jnp.where(p == point, p, jnp.inf), damping=1 / eps, growth=0.75 / eps)
+    assert (float(never.damping), float(never.growth)) == (1 / eps, 1 / eps)
+
+
+def test_a_bound_that_the_loss_keeps_is_not_lowered() -> None:
+    numbers = {"learning_rate": 1e3, "b1": 0.5, "lower_bound": 1.0}
+    grads, value = jnp.asarray([3.0, -4.0]), jnp.asarray(3.0)
+    fixed, adapted = (
+        step(get("momo_adam", adapt_lower_bound=adapt), numbers, grads, value=value)
+        for adapt in (False, True)
+    )
+    np.testing.assert_allclose(adapted, fixed, rtol=1e-12)

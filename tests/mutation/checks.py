@@ -138,10 +138,17 @@ def tests(modules: list[str], subjects: list[str], known: dict[str, Any]) -> Ite
 
 def _calls(function: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """The arguments of every run of a test by pytest, fixtures aside."""
-    marks = [m for m in getattr(function, "pytestmark", []) if m.name == "parametrize"]
+    marks = [mark for mark in _marks(function) if mark.name == "parametrize"]
     for number, rows in enumerate(itertools.product(*map(_rows, marks))):
         label = f"[{number}]" if marks else ""
         yield label, {name: value for row in rows for name, value in row.items()}
+
+
+def _marks(function: Any) -> list[Any]:
+    """Those of the test and of its module."""
+    of_all = getattr(inspect.getmodule(function), "pytestmark", [])
+    own = getattr(function, "pytestmark", [])
+    return [*own, *(of_all if isinstance(of_all, list) else [of_all.mark])]
 
 
 def _rows(mark: Any) -> list[dict[str, Any]]:
@@ -155,8 +162,7 @@ def _rows(mark: Any) -> list[dict[str, Any]]:
 
 
 def _with_fixtures(function: Callable[..., None], arguments: dict[str, Any]) -> None:
-    marks = getattr(function, "pytestmark", [])
-    asked = {x for m in marks if m.name == "usefixtures" for x in m.args}
+    asked = {x for mark in _marks(function) if mark.name == "usefixtures" for x in mark.args}
     parameters = _fixtures(function, arguments)
     with jax.enable_x64("x64" in asked | parameters):
         function(**arguments, **dict.fromkeys(parameters))
