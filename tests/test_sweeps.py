@@ -13,7 +13,7 @@ from jaxnn import problems, sweeps, training
 from jaxnn.models import MLP
 from jaxnn.optimizers import adam
 from jaxnn.space import log_uniform, one_minus, uniform
-from jaxnn.sweeps import EVALUATION, TUNING, Engine, Plan, Staged, Width
+from jaxnn.sweeps import EVALUATION, TUNING, Engine, Plan, Staged, Width, compiling
 
 SPACE = {"x": uniform(-1.0, 1.0), "y": log_uniform(1e-3, 1e1)}
 
@@ -86,6 +86,17 @@ def test_the_same_width_is_bit_equal_however_the_rows_fall_into_blocks() -> None
 
     whole, part = table([0, 1, 2, 3, 4, 5], 5), table([5, 2, 3], 2)
     assert part == {row: whole[row] for row in part}
+
+
+def test_compile_options_that_this_jaxlib_does_not_know_are_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = dict(compiling.LONG)
+    monkeypatch.setattr(compiling, "LONG", {**known, "xla_an_option_of_tomorrow": 1})
+    options = compiling.options.__wrapped__  # it remembers, and this is a table of its own
+    assert options("cpu", short=False) == known
+    assert options("cpu", short=True) == compiling.SHORT
+    assert options("gpu", short=True) is None
 
 
 def test_tuning_and_evaluation_never_share_a_key() -> None:

@@ -19,6 +19,9 @@ from jaxnn.training import stages
 
 __all__ = ["Outcome", "Progress", "contest", "steps_to_target"]
 
+SHORT = 50_000
+"""Steps of all runs together up to which compiling fast saves more than running fast."""
+
 Progress = Callable[[str, int, int], None]
 """Called with the phase ("compiling", "tuning", "evaluating"), segments done and in all."""
 
@@ -103,7 +106,7 @@ def contest(
     on_test = stages(problem, rule, batch_size=rows, split="test", **shape).measure
     settings = propose(space, protocol.tuning_trials, protocol.seed)
     width = Width(protocol.tuning_seeds, min(protocol.tuning_trials, 32))
-    engine = Engine(staged, tuple(settings), width)
+    engine = Engine(staged, tuple(settings), width, short=protocol.size <= SHORT)
     tell("compiling", 0, 1)
     engine.compile(staged.measure, on_test)
 

@@ -38,13 +38,17 @@ class Protocol:
             check_integer("Protocol", name, getattr(self, name), low=1)
         check_integer("Protocol", "evaluation_seeds", self.evaluation_seeds, low=2)
         # Every loss of every run is kept: more than this is a slip of the keyboard.
-        size = self.num_steps * (self.tuning_trials * self.tuning_seeds + self.evaluation_seeds)
-        if size > MAX_STEPS:
+        if self.size > MAX_STEPS:
             constraint = f"at most {MAX_STEPS:,} over all trials of a contestant"
             fix = "Take fewer steps, trials or seeds."
-            raise bad_value("Protocol", "num_steps", constraint, f"{size:,}", fix)
+            raise bad_value("Protocol", "num_steps", constraint, f"{self.size:,}", fix)
         check_integer("Protocol", "record_every", self.record_every, low=1, high=self.num_steps)
         check_seed("Protocol", self.seed)
+
+    @property
+    def size(self) -> int:
+        """Steps of all runs of a contestant together."""
+        return self.num_steps * (self.tuning_trials * self.tuning_seeds + self.evaluation_seeds)
 
 
 QUICK = Protocol(tuning_trials=8, tuning_seeds=2, evaluation_seeds=5, num_steps=200)

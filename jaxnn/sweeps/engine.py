@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 import time
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnn.errors import bad_type, bad_value
+from jaxnn.sweeps.compiling import options
 from jaxnn.sweeps.plan import Block, Plan, Width
 from jaxnn.typing import Array, Staged
 
@@ -27,9 +29,8 @@ __all__ = ["BlockResult", "Engine", "segment_length"]
 
 MAX_SEGMENTS = 10
 
-CPU_OPTIONS = {"xla_backend_optimization_level": 2}
-"""XLA's default is LLVM's third level, which takes a tenth longer or more to compile and trains
-small networks no faster."""
+_DRAWING = threading.Lock()
+"""Contestants side by side draw with the same programs: one compiles them, the others wait."""
 
 
 def segment_length(num_steps: int) -> int:
@@ -51,11 +52,14 @@ class BlockResult(NamedTuple):
 class Engine:
     """The compiled program of a trial for one width, on the default device of its thread.
 
-    staged: the trial. names: the numbers of a setting. width: S × K lanes.
-    Compile and run time are counted apart, in seconds.
+    staged: the trial. names: the numbers of a setting. width: S × K lanes. short: it will run for
+    about as long as it compiles, so let it compile fast; the last bits of its numbers depend on
+    that, as they do on the width. Compile and run time are counted apart, in seconds.
     """
 
-    def __init__(self, staged: Staged, names: tuple[str, ...], width: Width) -> None:
+    def __init__(
+        self, staged: Staged, names: tuple[str, ...], width: Width, *, short: bool = False
+    ) -> None:
         _check_staged(staged)
         self.staged, self.names, self.width = staged, names, width
         self.length = max(segment_length(staged.num_steps), 1)
@@ -64,7 +68,7 @@ class Engine:
         self._data = jax.device_put(staged.data)
         self._compiled: dict[Any, Any] = {}
         (device,) = jnp.zeros(()).devices()
-        self._options: Any = CPU_OPTIONS if device.platform == "cpu" else None
+        self._platform, self._short = device.platform, short
 
     @property
     def num_segments(self) -> int:
@@ -78,13 +82,15 @@ class Engine:
             return
         number = jnp.result_type(float)
         hyper = {n: jax.ShapeDtypeStruct((self.width.settings,), number) for n in self.names}
-        prepared, steps, fed = self._drawn()
+        with _DRAWING:
+            prepared, steps, fed = self._drawn()
         init = functools.partial(_init, self.staged.init, self.width.settings)
         state = jax.eval_shape(init, prepared, hyper, self._data)
         self._compile("init", init, prepared, hyper, self._data)
         segment = functools.partial(_segment, self.staged.advance)
         if self.staged.num_steps:
-            self._compile("segment", segment, state, hyper, steps, self._data, fed, donate=(0,))
+            given = state, hyper, steps, self._data, fed
+            self._compile("segment", segment, *given, donate=(0,), short=self._short)
         for measure in measures:
             measured = functools.partial(_measure, measure, self.width.settings)
             _check_metrics(jax.eval_shape(measured, state, hyper, self._data), self.names)
@@ -105,17 +111,23 @@ class Engine:
 
     def _prepare(self, keys: Array) -> Any:
         prepare = self.staged.prepare
-        return _prepared(prepare, keys, self._data) if prepare else keys
+        return self._drawing[0](prepare, keys, self._data) if prepare else keys
 
     def _feed(self, prepared: Any, steps: Array) -> tuple[Any, ...]:
         feed = self.staged.feed
-        return (_fed(feed, prepared, steps, self._data),) if feed else ()
+        return (self._drawing[1](feed, prepared, steps, self._data),) if feed else ()
 
-    def _compile(self, name: Any, fn: Any, *args: Any, donate: tuple[int, ...] = ()) -> None:
+    @property
+    def _drawing(self) -> tuple[Any, Any]:
+        return _drawing(self._platform)
+
+    def _compile(
+        self, name: Any, fn: Any, *args: Any, donate: tuple[int, ...] = (), short: bool = True
+    ) -> None:
         if name not in self._compiled:
             started = time.perf_counter()
             lowered = jax.jit(fn, donate_argnums=donate).lower(*args)
-            self._compiled[name] = lowered.compile(compiler_options=self._options)
+            self._compiled[name] = lowered.compile(options(self._platform, short=short))
             self.compile_seconds += time.perf_counter() - started
 
     def run(
@@ -153,12 +165,18 @@ class Engine:
         )
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.cache
+def _drawing(platform: str) -> tuple[Any, Any]:
+    """`_prepared` and `_fed`, jitted once for all engines of a platform."""
+    chosen = options(platform, short=True)
+    jitted = functools.partial(jax.jit, static_argnums=0, compiler_options=chosen)
+    return jitted(_prepared), jitted(_fed)
+
+
 def _prepared(prepare: Callable[..., Any], keys: Array, data: Any) -> Any:
     return jax.vmap(prepare, in_axes=(0, None))(keys, data)
 
 
-@functools.partial(jax.jit, static_argnums=0)
 def _fed(feed: Callable[..., Any], prepared: Any, steps: Array, data: Any) -> Any:
     return jax.vmap(feed, in_axes=(0, None, None), out_axes=1)(prepared, steps, data)
 
