@@ -51,7 +51,12 @@ ROWS: dict[str, dict[str, Call]] = {
     "rprop": {"optax": ("rprop", {}), "torch": ("Rprop", {})},
     "lion": {"optax": ("lion", {}), "keras": ("Lion", {})},
     "lamb": {"optax": ("lamb", {}), "keras": ("Lamb", {})},
-    "adafactor": {"optax": ("adafactor", {}), "keras": ("Adafactor", {})},
+    "adafactor": {
+        "optax": ("adafactor", {}),
+        "torch": ("Adafactor", {}),
+        "keras": ("Adafactor", {}),
+    },
+    "muon": {"optax": ("muon", {}), "torch": ("Muon", {}), "keras": ("Muon", {})},
 }
 """Rule here → what it is called elsewhere."""
 NO_PART = {("nadam", "optax", "momentum_decay")}

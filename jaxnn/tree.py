@@ -25,6 +25,7 @@ from jaxnn.typing import Params, PyTree
 
 __all__ = [
     "Parts",
+    "after",
     "all_finite",
     "beside",
     "cast",
@@ -243,6 +244,34 @@ def _sqrt_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Arr
     positive = root > 0
     safe = jnp.where(positive, root, jnp.ones_like(root))
     return root, jnp.where(positive, dx / (2 * safe), jnp.zeros_like(root))
+
+
+def after(values: PyTree, others: PyTree) -> PyTree:
+    """`values`, which XLA cannot have before `others` and takes for new; NaN where `others` are.
+
+    others: like `values`, or one scalar for all. On CPU a result that two kernels need is stored
+    where it takes a root or a quotient, and so is a copy of a donated buffer that one kernel reads
+    and another writes; each costs as much time as several passes over it. A rule computes the one
+    again, from what comes `after` the first use, and lets the writer of the other come `after` its
+    reader. Derivatives are those of `values`. Complex leaves are left as they are.
+    """
+    if isinstance(others, jax.Array) and others.ndim == 0:
+        return jax.tree.map(lambda x: _after(x, jnp.broadcast_to(others, jnp.shape(x))), values)
+    return map(_after, values, others)
+
+
+def _after(x: Array, y: Array) -> Array:
+    return x if jnp.iscomplexobj(x) or jnp.iscomplexobj(y) else _clamped(x, y.astype(x.dtype))
+
+
+@jax.custom_jvp
+def _clamped(x: Array, y: Array) -> Array:
+    return jax.lax.clamp(x, y, x)
+
+
+@_clamped.defjvp
+def _clamped_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> Any:
+    return _clamped(*primals), tangents[0]
 
 
 def global_norm(tree: PyTree) -> Float[Array, ""]:

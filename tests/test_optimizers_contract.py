@@ -25,14 +25,20 @@ COVERING = {  # rules of many options: a few programs in which each value of eac
         {"flavor": "keras"},
     ),
     "adafactor": (
-        {"flavor": "keras", "min_dim_size_to_factor": 2},
+        {"flavor": "keras", "factored": False},
         {"min_dim_size_to_factor": 2, "clipping": False, "acceleration": "momentum"},
-        {"min_dim_size_to_factor": 32, "multiply_by_parameter_scale": False, "factored": False},
+        {"flavor": "torch", "min_dim_size_to_factor": 32, "multiply_by_parameter_scale": False},
     ),
     "muon": (
-        {"nesterov": False, "preconditioning": "spectral", "ns_coeffs": "dion"},
+        {"flavor": "torch", "nesterov": False, "preconditioning": "spectral", "ns_coeffs": "dion"},
         {"adaptive": True, "preconditioning": "aol", "scaling": "consistent_rms"},
-        {"preconditioning": "schatten", "ns_steps": 4, "own_adam_rate": True},
+        {
+            "flavor": "keras",
+            "preconditioning": "schatten",
+            "ns_steps": 4,
+            "scaling": "none",
+            "own_adam_rate": True,
+        },
     ),
 }
 

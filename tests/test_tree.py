@@ -278,6 +278,32 @@ def test_all_finite_sees_every_leaf() -> None:
         assert not bool(tree.all_finite({**good, "b": jnp.asarray([0.0, bad], jnp.float16)}))
 
 
+def test_after_gives_the_values_and_their_derivatives() -> None:
+    values = {"a": jnp.array([-1.0, 0.0, jnp.inf]), "n": jnp.array([2, -3, 4])}
+    others = {"a": jnp.array([5.0, -jnp.inf, 0.0]), "n": jnp.array([0, 0, 9])}
+    for other in (others, jnp.float32(1e9)):
+        chex.assert_trees_all_equal(jax.jit(tree.after)(values, other), values)
+
+    def loss(x: Any, y: Any) -> Any:
+        return jnp.sum(tree.after(x, y) ** 2)
+
+    x, y = jnp.array([1.0, -2.0, 3.0]), jnp.array([1.0, 5.0, -5.0])
+    np.testing.assert_array_equal(jax.grad(loss)(x, y), 2 * x)
+    np.testing.assert_array_equal(jax.grad(loss, 1)(x, y), jnp.zeros(3))
+    z = jnp.array([1 + 2j])
+    assert tree.after(z, jnp.float32(0)) is z
+    with pytest.raises(BadType, match="of the structure"):
+        tree.after({"a": x}, {"b": x})
+
+
+def test_after_hides_from_xla_that_nothing_changed() -> None:
+    def twice(x: Any, y: Any) -> Any:
+        return jnp.sqrt(x), jnp.sqrt(tree.after(x, y))
+
+    x = jnp.ones(8)
+    assert jax.jit(twice).lower(x, x + 1).compile().as_text().count(" sqrt(") == 2
+
+
 def test_sizes() -> None:
     x = {"a": jnp.ones((2, 3), jnp.float16), "b": (jnp.int32(1), None), "c": jnp.zeros((0, 4))}
     assert tree.num_elements(x) == 7

@@ -38,21 +38,23 @@ def orthogonalized(
     eps: Float[Array, ""],
     preconditioning: Preconditioning,
     coefficients: tuple[tuple[float, float, float], ...],
+    *,
+    at_least: bool = False,
 ) -> Matrix:
     """About U·Vᵀ for x/unit = U·S·Vᵀ, in the dtype of x; a step for each triple a, b, c.
 
     preconditioning: the norm that X is divided by first; "frobenius" √ΣX², "spectral" the largest
-    singular value, both plus eps; "schatten" (ΣA²)^¼, "aol" each row by the root of its sum of |A|,
-    both at least 1e-4.
+    singular value, both plus eps or, where at_least=True, at least eps; "schatten" (ΣA²)^¼, "aol"
+    each row by the root of its sum of |A|, both at least 1e-4.
     """
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
-    if preconditioning == "frobenius":
-        x = x / (tree.global_norm(x) + eps * unit)
-    elif preconditioning == "spectral":
-        x = x / (jnp.linalg.norm(x, ord=2) + eps * unit)
-    else:
+    if preconditioning in ("aol", "schatten"):
         x = _by_squares(x, unit, rows=preconditioning == "aol")
+    else:
+        largest = preconditioning == "spectral"
+        size = jnp.linalg.norm(x, ord=2) if largest else tree.global_norm(x)
+        x = x / (jnp.maximum(size, eps * unit) if at_least else size + eps * unit)
     for a, b, c in coefficients:
         square = x @ x.T
         x = a * x + (b * square + c * square @ square) @ x

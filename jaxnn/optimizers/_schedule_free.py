@@ -8,7 +8,7 @@ taken at y between them, which is what training holds as its parameters.
 
 Only y and z are kept. What moves y needs neither x nor a division by b1:
 
-    y' − y = c·(z − y) + (1 − b1·(1 − c))·d
+    y' − y = c·(z' − y) + (1 − b1)·(1 − c)·d
 
 In y of a low precision x is known to that precision over b1.
 Reference: Defazio, Yang, Mehta, Mishchenko, Khaled, Cutkosky 2024, NeurIPS, "The Road Less
@@ -51,6 +51,7 @@ def advance(
     average: Average,
     params: Params,
     *,
+    again: Params | None = None,
     learning_rate: Float[Array, ""],
     b1: Float[Array, ""],
     weight_lr_power: Float[Array, ""],
@@ -58,15 +59,17 @@ def advance(
     """(what moves y, the average after it), for the steps d of a rule at y = `params`.
 
     Everything in one dtype, as `tree.promote` leaves it. `learning_rate` is what weighs the step.
+    again: the same steps computed once more, so that nothing is stored between z and y.
     """
     largest = jnp.maximum(average.max_learning_rate, learning_rate)
     weight = largest**weight_lr_power
     total = average.weight_sum + weight
     unweighed = total == 0  # where the power has underflowed
     c = jnp.where(unweighed, 0, weight / jnp.where(unweighed, 1, total))
-    gain = 1 - b1 * (1 - c)
-    updates = tree.map(lambda z, y, d: c * (z - y) + gain * d, average.z, params, steps)
+    gain = (1 - b1) * (1 - c)
     z = tree.map(lambda z, d: z + d, average.z, steps)
+    again = steps if again is None else again
+    updates = tree.map(lambda z, y, d: c * (z - y) + gain * d, z, params, again)
     return updates, Average(average.step + 1, total, largest, z)
 
 

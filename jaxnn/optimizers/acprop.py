@@ -78,7 +78,8 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
         lambda g, v, p: -rate * (g / (tree.sqrt(v) + floor)) - decay * p, g, s.variance, p
     )
     variance = tree.map(
-        lambda v, g, m: h.b2 * v + (1 - h.b2) * (g - m) ** 2 + h.eps_root, s.variance, g, s.mean
+        lambda v, g, m: h.b2 * v + ((1 - h.b2) * (g - m) ** 2 + h.eps_root), s.variance, g, s.mean
     )
-    mean = tree.map(lambda m, g: h.b1 * m + (1 - h.b1) * g, s.mean, g)
+    before = tree.after(s.mean, variance)
+    mean = tree.map(lambda m, g: h.b1 * m + (1 - h.b1) * g, before, g)
     return tree.cast_like((updates, State(s.step + 1, mean, variance)), (grads, state))

@@ -75,9 +75,20 @@ def update(
     e_g = tree.map(lambda e, g: h.rho * e + (1 - h.rho) * g * g, s.mean_of_squares, g)
     steps = tree.map(lambda g, g2, x2: g * (_root(x2, h.eps) / _root(g2, h.eps)), g, e_g, past)
     e_x = tree.map(lambda e, d: h.rho * e + (1 - h.rho) * d * d, past, steps)
-    updates = tree.map(lambda d: -h.learning_rate * d, steps)
+    updates = tree.map(lambda g, g2, x2: -h.learning_rate * _step(g, g2, x2, h), g, e_g, e_x)
     return tree.cast_like((updates, State(e_g, e_x)), (grads, state))
 
 
 def _root(mean: Array, eps: Array) -> Array:
     return tree.sqrt(mean + eps)
+
+
+def _step(g: Array, e_g: Array, e_x: Array, h: Hyper) -> Array:
+    """The step by the new mean of squared steps, so that nobody has to keep the old one.
+
+    From E'[d²] = ρE[d²] + (1 − ρ)g²(E[d²] + ε)/(E[g²] + ε) follows
+    (E[d²] + ε)/(E[g²] + ε) = (E'[d²] + ρε)/(ρ(E[g²] + ε) + (1 − ρ)g²).
+    """
+    divisor = h.rho * (e_g + h.eps) + (1 - h.rho) * (g * g)
+    divisor = jnp.maximum(divisor, jnp.finfo(g.dtype).tiny)  # 0 for no gradient and ρ = 0
+    return g * tree.sqrt((e_x + h.rho * h.eps) / divisor)

@@ -5,7 +5,7 @@
     v = r·c/mean(r)          or, not factored, v ← b·v + (1 − b)·(g² + eps)
     d = g/√v
     d ← d / max(1, rms(d)/clipping_threshold)
-    d ← learning_rate · max(rms(θ), 1e-3) · d
+    d ← learning_rate · max(rms(θ), min_scale) · d
     u = −d − weight_decay_rate·θ
 
 rms is the root of the mean of the squares of a leaf, and learning_rate the share of itself by which
@@ -13,14 +13,17 @@ a leaf changes at a step.
 factored, min_dim_size_to_factor: a leaf is factored where its two longest axes both have at least
 that size, and these axes are its rows and columns; further ones are indices of separate matrices.
 clipping=False: no bound on rms(d), which grows where gradients have suddenly grown.
-multiply_by_parameter_scale=False: without max(rms(θ), 1e-3); the rate is then one like Adam's.
+multiply_by_parameter_scale=False: without max(rms(θ), min_scale); the rate is then one like Adam's.
 acceleration="momentum": a decaying mean of d in place of d, as large as the parameters.
 flavor="keras": every leaf of two axes or more is factored, by its last two, so that
 min_dim_size_to_factor has no part; the rate is min(learning_rate, 1/√t), as in the paper; and
 weights decay as in AdamW, by learning_rate·weight_decay_rate, before their rms is taken.
+flavor="torch": factors and rate so too; weights decay by as much after their rms is taken; and
+nothing is added to g²: instead neither mean(r) nor √v counts as smaller than eps, for which torch
+takes the precision of the dtype.
 Reference: Shazeer, Stern 2018, ICML, "Adafactor: Adaptive Learning Rates with Sublinear Memory
-Cost", algorithms 4 and 5. Agrees with `optax.adafactor`; with Keras in its flavour. Where t < 1 it
-is taken as 1, and where the squares of a factored leaf overflow the update is finite.
+Cost", algorithms 4 and 5. Agrees with `optax.adafactor`; with torch and Keras in their flavours.
+Where t < 1 it is taken as 1, and where squares of a factored leaf overflow the update is finite.
 """
 
 from __future__ import annotations
@@ -47,8 +50,9 @@ class Hyper(NamedTuple):
     decay_offset: NonNegative = 0.0  # the step at which time starts
     clipping_threshold: Positive = 1.0  # of rms(d), with clipping
     momentum: Fraction = 0.0  # decay of the mean, with acceleration
-    weight_decay_rate: NonNegative = 0.0  # per step; with flavor="keras" and per unit of rate
+    weight_decay_rate: NonNegative = 0.0  # per step; in the flavours, and unit of rate
     eps: Positive = 1e-30  # beside the squares
+    min_scale: NonNegative = 1e-3  # of weights that start at 0
 
 
 class Factors(NamedTuple):
@@ -66,11 +70,15 @@ class State(NamedTuple):
     mean: Params  # with acceleration, else None
 
 
-Flavor: TypeAlias = Literal["optax", "keras"]
+Flavor: TypeAlias = Literal["optax", "torch", "keras"]
 Acceleration: TypeAlias = Literal["none", "momentum"]
 
 STRUCTURE = {
-    "flavor": {"optax": {}, "keras": {"learning_rate": 1e-3}},
+    "flavor": {
+        "optax": {},
+        "torch": {"eps": float(jnp.finfo(jnp.float32).eps)},
+        "keras": {"learning_rate": 1e-3},
+    },
     "factored": {True: {}, False: {}},
     "min_dim_size_to_factor": {128: {}, 32: {}, 2: {}},
     "clipping": {True: {}, False: {}},
@@ -85,8 +93,6 @@ FAMILY, YEAR = "factored", 2018
 REFERENCE = "optax.adafactor"
 NEEDS = frozenset()
 REVERSE_DIFFERENTIABLE = True
-
-_MIN_SCALE = 1e-3  # of weights that start at 0
 
 
 def init(
@@ -105,7 +111,7 @@ def init(
     # Two trees, not one twice: a buffer can be donated only once.
     moment, mean = (tree.zeros_like(params, min_dtype=jnp.float32) for _ in range(2))
     if factored:
-        least = 1 if flavor == "keras" else min_dim_size_to_factor
+        least = min_dim_size_to_factor if flavor == "optax" else 1
         moment = jax.tree.map(partial(_start, least=least, axes_of=_AXES[flavor]), moment)
     return State(jnp.zeros((), jnp.int32), moment, None if acceleration == "none" else mean)
 
@@ -133,17 +139,17 @@ def update(
     t = jnp.maximum(step.astype(h.decay_offset.dtype) - h.decay_offset, 1)
     new = t**-h.decay_rate
     rate, decay, axes_of = h.learning_rate, h.weight_decay_rate, _AXES[flavor]
-    if flavor == "keras":
+    if flavor != "optax":
         rate, decay = jnp.minimum(rate, 1 / tree.sqrt(t)), rate * decay
+    least, added = (h.eps, 0 * h.eps) if flavor == "torch" else (None, h.eps)
     moments = jax.tree.map(
-        lambda g, v: _averaged(v, g * g + h.eps, new, axes_of), g, s.second_moment
+        lambda g, v: _averaged(v, g * g + added, new, axes_of), g, s.second_moment
     )
-    steps = jax.tree.map(lambda g, v: _divided(g, v, axes_of), g, moments)
-    if clipping:
-        steps = tree.map(lambda d: d / jnp.maximum(1, _rms(d) / h.clipping_threshold), steps)
+    threshold = h.clipping_threshold if clipping else None
+    steps = jax.tree.map(lambda g, v: _clipped(g, v, axes_of, least, threshold), g, moments)
     if multiply_by_parameter_scale:
         left = tree.map(lambda p: p - decay * p, p) if flavor == "keras" else p
-        steps = tree.map(lambda d, p: jnp.maximum(_rms(p), _MIN_SCALE) * d, steps, left)
+        steps = tree.map(lambda d, p: jnp.maximum(_rms(p), h.min_scale) * d, steps, left)
     steps, mean = tree.map(lambda d: rate * d, steps), None
     if acceleration == "momentum":
         mean = tree.map(lambda m, d: h.momentum * m + (1 - h.momentum) * d, s.mean, steps)
@@ -169,7 +175,7 @@ def _last(shape: tuple[int, ...]) -> list[int]:
 
 
 _AxesOf: TypeAlias = Callable[[tuple[int, ...]], list[int]]
-_AXES: dict[Flavor, _AxesOf] = {"optax": _longest, "keras": _last}
+_AXES: dict[Flavor, _AxesOf] = {"optax": _longest, "torch": _last, "keras": _last}
 
 
 def _averaged(
@@ -182,17 +188,40 @@ def _averaged(
     return Factors(*((1 - new) * a + new * b for a, b in zip(old, means, strict=True)))
 
 
-def _divided(g: Array, moment: Array | Factors, axes_of: _AxesOf) -> Array:
-    """g/√v."""
+def _divided(
+    g: Array, moment: Array | Factors, axes_of: _AxesOf, least: Float[Array, ""] | None
+) -> Array:
+    """g/√v, with √v and the mean of the rows at least `least`."""
     if not isinstance(moment, Factors):
-        return g / tree.sqrt(moment)
+        root = tree.sqrt(moment)
+        return g / (root if least is None else jnp.maximum(root, least))
     second, first = axes_of(g.shape)
     rows, columns = jnp.expand_dims(moment.rows, first), jnp.expand_dims(moment.columns, second)
     # Roots of each, since their products under- and overflow; without rows where they are infinite.
     mean = jnp.mean(rows, axis=second, keepdims=True)
     lost = jnp.isinf(mean)
+    if least is not None:
+        lost |= jnp.isinf(columns)
+        share = tree.sqrt(jnp.where(lost, 1, rows)) / tree.sqrt(jnp.maximum(mean, least))
+        return g / jnp.maximum(jnp.where(lost, 1, share) * tree.sqrt(columns), least)
     root = tree.sqrt(jnp.where(lost, 1, mean)) / tree.sqrt(jnp.where(lost, 1, rows))
     return g * root * (1 / tree.sqrt(columns))
+
+
+def _clipped(
+    g: Array,
+    moment: Array | Factors,
+    axes_of: _AxesOf,
+    least: Float[Array, ""] | None,
+    threshold: Float[Array, ""] | None,
+) -> Array:
+    """g/√v, at most `threshold` in the root mean square; computed twice rather than stored."""
+    steps = _divided(g, moment, axes_of, least)
+    if threshold is None:
+        return steps
+    ratio = jnp.maximum(1, _rms(steps) / threshold)
+    g, moment, least = tree.after((g, moment, least), ratio)
+    return _divided(g, moment, axes_of, least) / ratio
 
 
 def _rms(x: Array) -> Float[Array, ""]:

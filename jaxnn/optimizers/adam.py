@@ -76,13 +76,19 @@ def update(
     del params
     g, s, h = tree.promote(grads, state, hyper, complex_as="parts")
     step = state.step + 1
-    t = step.astype(jnp.result_type(h.b1))
     mean = tree.map(lambda m, g: h.b1 * m + (1 - h.b1) * g, s.mean, g)
     squares = tree.squared(g, 1 - h.b2)
     square = tree.map(lambda v, new: h.b2 * v + new, s.mean_of_squares, squares)
+    s = State(step, mean, square)
+    return tree.cast_like((steps(s, h, flavor=flavor), s), (grads, state))
+
+
+def steps(state: State, hyper: Hyper, *, flavor: Flavor = "optax") -> Params:
+    """The updates that belong to a state after its step, in one dtype as by `promote`."""
+    s, h = state, hyper
+    t = s.step.astype(jnp.result_type(h.b1))
     c1, c2 = 1 - h.b1**t, 1 - h.b2**t
     rate = h.learning_rate * tree.sqrt(c2) / c1
     eps = h.eps if flavor == "keras" else h.eps * tree.sqrt(c2)
-    root = tree.map(lambda v: tree.sqrt(v + h.eps_root * c2) + eps, square)
-    updates = tree.map(lambda m, r: -rate * m / r, mean, tree.beside(root, mean))
-    return tree.cast_like((updates, State(step, mean, square)), (grads, state))
+    root = tree.map(lambda v: tree.sqrt(v + h.eps_root * c2) + eps, s.mean_of_squares)
+    return tree.map(lambda m, r: -rate * m / r, s.mean, tree.beside(root, s.mean))

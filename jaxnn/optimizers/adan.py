@@ -95,4 +95,5 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
         square,
     )
     updates = tree.map(lambda u, p: u - decay * p, updates, p)
-    return tree.cast_like((updates, State(step, mean, mean_change, square, g)), (grads, state))
+    last = tree.after(tree.after(g, mean_change), square)
+    return tree.cast_like((updates, State(step, mean, mean_change, square, last)), (grads, state))

@@ -85,7 +85,8 @@ def update(
         clip = jnp.maximum(s.step, 1).astype(h.b1.dtype) ** h.clip_power
         scaled = tree.map(lambda x: jnp.clip(x, -clip, clip), scaled)
     mean = tree.map(lambda m, x: h.b1 * m + (1 - h.b1) * x, s.mean, scaled)
-    square = tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, s.mean_of_squares, g)
+    before = tree.after(s.mean_of_squares, mean)
+    square = tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, before, g)
     ahead = mean
     if nesterov:
         ahead = tree.map(lambda m, x: h.b1 * m + (1 - h.b1) * x, mean, scaled)

@@ -71,14 +71,19 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     scale = tree.map(lambda scale, g: jnp.maximum(scale, jnp.abs(g)), s.scale, g)
     magnitudes = tree.map(lambda m, g: m + jnp.abs(g), s.magnitudes, g)
     reward = tree.map(lambda r, g, d: jnp.maximum(r - g * d, 0), s.reward, g, moved)
+    reward = tree.after(reward, g)  # read by the updates, not computed there from the old one
     gradients = tree.map(lambda c, g: c - g, s.gradients, g)
+    first = tree.after(s.initial_params, reward)
     updates = tree.map(
-        lambda c, top, m, r, d: c / jnp.maximum(m + top, h.alpha * top) * ((top + r) / top) - d,
+        lambda c, top, m, r, p, p0: (
+            c / jnp.maximum(m + top, h.alpha * top) * ((top + r) / top) - (p - p0)
+        ),
         gradients,
         scale,
         magnitudes,
         reward,
-        moved,
+        p,
+        first,
     )
     new = State(s.initial_params, scale, gradients, magnitudes, reward)
     return tree.cast_like((updates, new), (grads, state))

@@ -79,9 +79,10 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     scaled = tree.map(lambda s, v: s / (tree.sqrt(v) + h.eps), s.grad_sum, s.mean_of_squares)
     numerator = b * s.numerator + (1 - b) * rate * dot(g, scaled)
 
+    square, grad_sum, h = tree.after((s.mean_of_squares, s.grad_sum, h), numerator)
     mean = tree.map(lambda m, g: h.b1 * m + (1 - h.b1) * rate * g, s.mean, g)
-    square = tree.map(lambda v, g: h.b2 * v + (1 - h.b2) * g * g, s.mean_of_squares, g)
-    grad_sum = tree.map(lambda s, g: b * s + (1 - b) * rate * g, s.grad_sum, g)
+    square = tree.map(lambda v, g: h.b2 * v + (1 - h.b2) * g * g, square, g)
+    grad_sum = tree.map(lambda s, g: b * s + (1 - b) * rate * g, grad_sum, g)
     size = (1 - b) * total(tree.map(jnp.abs, grad_sum))
     unseen = size == 0
     estimate = jnp.where(unseen, s.estim_lr, numerator / jnp.where(unseen, 1, size))

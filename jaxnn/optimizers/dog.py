@@ -82,14 +82,20 @@ def update(
     Raises TypeError at trace time where gradients, state and parameters differ in structure.
     """
     g, s, h, p = tree.promote(grads, state, hyper, params)
-    g = tree.map(lambda g, p: g + h.weight_decay * p, g, p)
+    decayed = _decayed(g, p, h)
     moved = tree.map(lambda p, p0: p - p0, p, s.initial_params)
     distance = jnp.maximum(s.distance, tree.sqrt(squared_norm(moved)))
-    total = s.sum_of_squares + squared_norm(g)
+    total = s.sum_of_squares + squared_norm(decayed)
     # The distance may have overflowed too: no ∞/∞.
     rate = jnp.where(jnp.isposinf(total), 0, distance / tree.sqrt(total + h.eps))
     if init_step == "learning_rate":
         rate = jnp.where(s.sum_of_squares == 0, h.init_value, rate)
-    updates = tree.map(lambda g: -h.learning_rate * rate * g, g)
+    # Computed twice rather than stored: for its norm, and for the updates.
+    again = _decayed(*tree.after((g, p, h), total))
+    updates = tree.map(lambda g: -h.learning_rate * rate * g, again)
     new = State(s.initial_params, distance, total)
     return tree.cast_like((updates, new), (grads, state))
+
+
+def _decayed(g: Params, p: Params, h: Hyper) -> Params:
+    return tree.map(lambda g, p: g + h.weight_decay * p, g, p)

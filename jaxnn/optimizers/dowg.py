@@ -65,10 +65,15 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     Raises TypeError at trace time where gradients, state and parameters differ in structure.
     """
     g, s, h, p = tree.promote(grads, state, hyper, params)
-    g = tree.map(lambda g, p: g + h.weight_decay * p, g, p)
+    decayed = _decayed(g, p, h)
     moved = tree.map(lambda p, p0: p - p0, p, s.initial_params)
     squared = jnp.maximum(s.squared_distance, squared_norm(moved))
-    total = s.weighted_sum + squared * squared_norm(g)
+    total = s.weighted_sum + squared * squared_norm(decayed)
     rate = h.learning_rate * squared / (tree.sqrt(total) + h.eps)
-    updates = tree.map(lambda g: -rate * g, g)
+    # Computed twice rather than stored: for its norm, and for the updates.
+    updates = tree.map(lambda g: -rate * g, _decayed(*tree.after((g, p, h), total)))
     return tree.cast_like((updates, State(s.initial_params, squared, total)), (grads, state))
+
+
+def _decayed(g: Params, p: Params, h: Hyper) -> Params:
+    return tree.map(lambda g, p: g + h.weight_decay * p, g, p)

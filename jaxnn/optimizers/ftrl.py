@@ -1,18 +1,21 @@
 """FTRL-Proximal: AdaGrad whose weights are 0 until their gradients have made a case for them.
 
-    σ = (√(n + g²) − √n)/learning_rate          z ← z + g − σ·θ          n ← n + g²
+    σ = (√(n + g²) − √n)/learning_rate
+    z ← z + g + l2_shrinkage·θ − σ·θ          n ← n + g²
     θ' = −sign(z)·max(0, |z| − l1) / ((beta + √n)/learning_rate + l2)          u = θ' − θ
 
 θ' is where the sum of all gradients so far, as linear losses, + l1·|θ| + l2·θ²/2 + σ·(θ − θ_t)²/2
-for each past θ_t is least: the leader is followed near where it was. At l1 = l2 = beta = 0 it is
-`adagrad`. l1 makes weights exactly 0, for linear models of many features.
+for each past θ_t is least: the leader is followed near where it was. With every number but the rate
+at 0 it is `adagrad`. l1 makes weights exactly 0, for linear models of many features. l2_shrinkage
+is a decay that enters the gradients, but not their squares.
 θ' is made of z and n alone, which know the first parameters by their gradients only: a weight whose
 gradients were all 0 goes to 0, and beta and l2 draw to 0, beta most at first. So linear models
 start at 0, where the paper takes beta = 1. With gradients of lower precision than the parameters
 θ + u is not exactly 0.
 Where the square of a gradient overflows, n stays infinite and u is 0 from then on.
 Reference: McMahan, Holt, Sculley, Young et al. 2013, KDD, "Ad Click Prediction: a View from the
-Trenches", algorithm 1. Agrees with pytorch-optimizer's FTRL at its lr_power of -0.5.
+Trenches", algorithm 1. Agrees with pytorch-optimizer's FTRL and Keras' Ftrl at their power of -0.5;
+Keras' n starts at 0.1, and both of its l2 are half of these.
 """
 
 from __future__ import annotations
@@ -35,6 +38,8 @@ class Hyper(NamedTuple):
     beta: NonNegative = 0.0  # added to √n
     l1: NonNegative = 0.0  # weight of Σ|θ|
     l2: NonNegative = 0.0  # weight of Σθ²/2
+    l2_shrinkage: NonNegative = 0.0  # likewise, in the gradients
+    initial_accumulator_value: NonNegative = 0.0  # the first n
 
 
 class State(NamedTuple):
@@ -56,10 +61,12 @@ REVERSE_DIFFERENTIABLE = True
 
 
 def init(params: Params, hyper: Hyper) -> State:
-    """Both sums at 0."""
-    del hyper
-    # Two trees, not one twice: a buffer can be donated only once.
-    return State(*(tree.zeros_like(params, min_dtype=jnp.float32) for _ in range(2)))
+    """z at 0, n at its initial value."""
+    initial = hyper.initial_accumulator_value
+    return State(
+        tree.zeros_like(params, min_dtype=jnp.float32),
+        tree.full_like(params, initial, min_dtype=jnp.float32),
+    )
 
 
 def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[Params, State]:
@@ -72,7 +79,9 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     roots = tree.map(tree.sqrt, squares)
     linear = tree.map(
         lambda z, g, p, new, n: jnp.where(
-            jnp.isinf(new), z, z + g - (new - tree.sqrt(n)) / h.learning_rate * p
+            jnp.isinf(new),
+            z,
+            z + g - ((new - tree.sqrt(n)) / h.learning_rate - h.l2_shrinkage) * p,
         ),
         s.linear,
         g,

@@ -71,17 +71,22 @@ def update(
     Raises TypeError at trace time where gradients, state and parameters differ in structure.
     """
     g, s, h, p = tree.promote(grads, state, hyper, params)
-    unit = h._replace(learning_rate=jnp.ones_like(h.learning_rate))
-    if flavor == "keras":
-        steps, s = adam.update(g, s, p, adam.Hyper(*unit[: len(adam.Hyper._fields)]))
-        decay = h.learning_rate * h.weight_decay
-    else:
-        steps, s = adamw.update(g, s, p, adamw.Hyper(*unit))
-        decay = 0
+    _, s = adam.update(g, s, p, adam.Hyper(*h[:5]))
+    decay = h.learning_rate * h.weight_decay
 
-    def stretched(u: Array, p: Array) -> Array:
-        left = p - decay * p
-        return h.learning_rate * trust_ratio(norm(left), norm(u)) * u - decay * p
+    def move(mean: Array, square: Array, p: Array) -> Array:
+        moments = State(s.step, mean, square)
+        left = p - decay * p if flavor == "keras" else p
+        ratio = trust_ratio(norm(left), norm(_direction(moments, p, h, flavor=flavor)))
+        # The direction is computed twice rather than stored: for its norm, and for the update.
+        again = tree.after((moments, p, h), ratio)
+        update = h.learning_rate * ratio * _direction(*again, flavor=flavor)
+        return update - decay * p if flavor == "keras" else update
 
-    updates = tree.map(stretched, steps, p)
+    updates = tree.map(move, s.mean, s.mean_of_squares, p)
     return tree.cast_like((updates, s), (grads, state))
+
+
+def _direction(moments: State, p: Array, h: Hyper, *, flavor: Flavor) -> Array:
+    steps = adam.steps(moments, adam.Hyper(jnp.ones_like(h.learning_rate), *h[1:5]))
+    return steps if flavor == "keras" else steps - h.weight_decay * p

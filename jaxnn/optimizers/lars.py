@@ -69,14 +69,16 @@ def update(
     Raises TypeError at trace time where gradients, state and parameters differ in structure.
     """
     g, s, h, p = tree.promote(grads, state, hyper, params)
-    decayed = tree.map(lambda g, p: g + h.weight_decay * p, g, p)
-    scaled = tree.map(lambda d, p: _rate(d, p, h) * d, decayed, p)
+    scaled = tree.map(lambda g, p: _scaled(g, p, h), g, p)
     velocity = tree.map(lambda v, d: h.momentum * v + d, s.velocity, scaled)
     ahead = tree.map(lambda v, d: h.momentum * v + d, velocity, scaled) if nesterov else velocity
     updates = tree.map(jnp.negative, ahead)
     return tree.cast_like((updates, State(velocity)), (grads, state))
 
 
-def _rate(direction: Array, weights: Array, h: Hyper) -> Array:
-    ratio = trust_ratio(norm(weights) * h.trust_coefficient, norm(direction), h.eps)
-    return ratio * h.learning_rate
+def _scaled(g: Array, p: Array, h: Hyper) -> Array:
+    """What a leaf adds to its velocity. The decayed gradient is computed twice, not stored."""
+    length = norm(g + h.weight_decay * p)
+    ratio = trust_ratio(norm(p) * h.trust_coefficient, length, h.eps)
+    g, p, decay = tree.after((g, p, h.weight_decay), ratio)
+    return ratio * h.learning_rate * (g + decay * p)

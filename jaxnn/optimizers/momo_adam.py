@@ -99,9 +99,16 @@ def update(
     )
     t = new.step.astype(h.b1.dtype)
     c1, root = 1 - h.b1**t, tree.sqrt(1 - h.b2**t)
-    scaled = tree.map(lambda m, v: m / (tree.sqrt(v) / root + h.eps), new.mean, new.mean_of_squares)
+    square = new.mean_of_squares
+    scaled = _scaled(new.mean, square, root, h.eps)
     squared, product = dot(new.mean, scaled), dot(new.mean, p)
     rate, bound = momo.rate_and_bound(new, h, squared, product, c1, adapt=adapt_lower_bound)
     decay = h.learning_rate * h.weight_decay / (1 + h.learning_rate * h.weight_decay)
-    updates = tree.map(lambda d, p: -rate * d - decay * p, scaled, p)
+    # Computed twice rather than stored: for the products, and for the updates.
+    again = _scaled(*tree.after((new.mean, square, root, h.eps), rate))
+    updates = tree.map(lambda d, p: -rate * d - decay * p, again, p)
     return tree.cast_like((updates, new._replace(lower_bound=bound)), (grads, state))
+
+
+def _scaled(mean: Params, square: Params, root: Array, eps: Array) -> Params:
+    return tree.map(lambda m, v: m / (tree.sqrt(v) / root + eps), mean, square)

@@ -131,8 +131,10 @@ def update(
     if centered:
         deviation = tree.map(lambda g, m: g - m, g, s.mean)
         squares = tree.squared(deviation, new)
-        second = tree.map(lambda v, d: decay * (v + d), s.second_moment, squares)
-        mean = tree.map(lambda m, g: decay * m + new * g, s.mean, g)
+        second = tree.map(lambda v, d: decay * v + decay * d, s.second_moment, squares)
+        mean = tree.map(
+            lambda m, g: decay * m + new * g, tree.after(s.mean, tree.beside(second, s.mean)), g
+        )
     else:
         squares = tree.squared(g, new)
         second = tree.map(lambda v, g: decay * v + g, s.second_moment, squares)

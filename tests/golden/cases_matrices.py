@@ -23,6 +23,14 @@ def _adahessian(state: Any) -> dict[str, Any]:
     return {"mean": state["exp_avg"], "mean_of_squares": state["exp_hessian_diag_sq"]}
 
 
+def _sums_and_roots(state: Any) -> dict[str, Any]:
+    axes = range(sum(name.startswith("pre_cond") for name in state))
+    return {
+        "sums": {str(axis): state[f"pre_cond_{axis}"] for axis in axes},
+        "roots": {str(axis): state[f"inv_pre_cond_{axis}"] for axis in axes},
+    }
+
+
 def _soap(state: Any) -> dict[str, Any]:
     return {"mean": state["exp_avg"], "mean_of_squares": state["exp_avg_sq"]}
 
@@ -153,12 +161,13 @@ CASES: dict[str, Golden] = {
     "shampoo": _calm(
         Golden(
             {
-                "defaults": Case("Shampoo", {"lr": 0.1}, {}, {}),
+                "defaults": Case("Shampoo", {"lr": 0.1}, {}, {}, _sums_and_roots),
                 "other": Case(
                     "Shampoo",
                     {"lr": 0.3, "matrix_eps": 1e-2, "preconditioning_compute_steps": 3},
                     {},
                     {"learning_rate": 0.3, "eps": 1e-2, "update_interval": 3},
+                    _sums_and_roots,
                 ),
             },
             MATRICES,

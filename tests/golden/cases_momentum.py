@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import types
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
-from recording import MATRICES, Case, Golden
+from recording import MATRICES, Case, Golden, moved, with_outputs_last
 
 __all__ = ["CASES"]
 
@@ -20,15 +22,21 @@ def _tiger(state: Any) -> dict[str, Any]:
     return {"mean": state["exp_avg"]}
 
 
+def _aggmo(state: Any) -> dict[str, Any]:
+    return {f"velocities/{i}": v for i, v in enumerate(state["momentum_buffer"].values())}
+
+
 def _sgdp(state: Any) -> dict[str, Any]:
-    return {"velocity": _moved(state["momentum"], 0, -1)}
+    return {"velocity": state["momentum"]}
 
 
 def _adamp(state: Any) -> dict[str, Any]:
-    return {
-        "mean": _moved(state["exp_avg"], 0, -1),
-        "mean_of_squares": _moved(state["exp_avg_sq"], 0, -1),
-    }
+    return {"mean": state["exp_avg"], "mean_of_squares": state["exp_avg_sq"]}
+
+
+def _last(of_state: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+    """The same with the outputs last."""
+    return lambda state: {name: moved(x, 0, -1) for name, x in of_state(state).items()}
 
 
 def _kate(state: Any) -> dict[str, Any]:
@@ -65,37 +73,29 @@ def _in_float64(optimizer: Any, number: int) -> None:
         optimizer.step()
 
 
-def _with_outputs_last(optimizer: Any, number: int) -> None:
-    """A step on weights that are laid out as here; the package has the axis of outputs first."""
-    del number
-    _move(optimizer, -1, 0)
-    optimizer.step()
-    _move(optimizer, 0, -1)
-
-
 def _at_corrected_roots(optimizer: Any, number: int) -> None:
-    """The same with eps beside √(v/(1 − b2ᵗ)): theirs stands beside √v.
+    """A step with eps beside √(v/(1 − b2ᵗ)): theirs stands beside √v.
 
     It is an eps of lengths too: of these it must be too small to be seen.
     """
     group = optimizer.param_groups[0]
     eps = group["eps"]
     group["eps"] = eps * math.sqrt(1 - group["betas"][1] ** (number + 1))
-    _with_outputs_last(optimizer, number)
+    optimizer.step()
     group["eps"] = eps
 
 
-def _move(optimizer: Any, source: int, destination: int) -> None:
-    for group in optimizer.param_groups:
-        for param in group["params"]:
-            grad, param.grad = param.grad, None
-            param.data = _moved(param.data, source, destination)
-            param.grad = _moved(grad, source, destination)
+def _step(optimizer: Any, number: int) -> None:
+    del number
+    optimizer.step()
 
 
-def _moved(x: Any, source: int, destination: int) -> Any:
-    return x.movedim(source, destination).contiguous()
-
+FIRST = {"output_axis": 0}
+ANGLES = {"weight_decay": 0.1, "delta": 1.0, "wd_ratio": 0.3}
+OF_SGDP = ANGLES | {"lr": 0.03, "momentum": 0.5, "eps": 1e-3}
+OURS_OF_SGDP = ANGLES | {"learning_rate": 0.03, "momentum": 0.5, "eps": 1e-3}
+OF_ADAMP = ANGLES | {"lr": 0.03, "betas": (0.5, 0.9), "eps": 1e-11}
+OURS_OF_ADAMP = ANGLES | {"learning_rate": 0.03, "b1": 0.5, "b2": 0.9, "eps": 1e-11}
 
 CASES: dict[str, Golden] = {
     "qhm": Golden(
@@ -112,71 +112,35 @@ CASES: dict[str, Golden] = {
     ),
     "aggmo": Golden(
         {
-            "defaults": Case("AggMo", {"lr": 0.01, "betas": (0.0, 0.9, 0.99)}, {}, {}),
+            "defaults": Case("AggMo", {"lr": 0.01, "betas": (0.0, 0.9, 0.99)}, {}, {}, _aggmo),
             "other": Case(
                 "AggMo",
                 {"lr": 0.3, "betas": (0.25, 0.5, 0.75)},
                 {},
                 {"learning_rate": 0.3, "betas.0": 0.25, "betas.1": 0.5, "betas.2": 0.75},
+                _aggmo,
             ),
         }
     ),
     "sgdp": Golden(
         {
-            "defaults": Case("SGDP", {"lr": 0.01, "momentum": 0.9}, {}, {}, _sgdp),
-            "other": Case(
-                "SGDP",
-                {
-                    "lr": 0.03,
-                    "momentum": 0.5,
-                    "weight_decay": 0.1,
-                    "delta": 1.0,
-                    "wd_ratio": 0.3,
-                    "eps": 1e-3,
-                },
-                {},
-                {
-                    "learning_rate": 0.03,
-                    "momentum": 0.5,
-                    "weight_decay": 0.1,
-                    "delta": 1.0,
-                    "wd_ratio": 0.3,
-                    "eps": 1e-3,
-                },
-                _sgdp,
-            ),
+            "defaults": Case("SGDP", {"lr": 0.01, "momentum": 0.9}, {}, {}, _last(_sgdp)),
+            "other": Case("SGDP", OF_SGDP, {}, OURS_OF_SGDP, _last(_sgdp)),
+            "outputs first": Case("SGDP", OF_SGDP, FIRST, OURS_OF_SGDP, _sgdp, _step),
         },
         MATRICES,
-        _with_outputs_last,
+        with_outputs_last,
     ),
     "adamp": Golden(
         {
-            "defaults": Case("AdamP", {"eps": 1e-12}, {}, {"eps": 1e-12}, _adamp),
-            "other": Case(
-                "AdamP",
-                {
-                    "lr": 0.03,
-                    "betas": (0.5, 0.9),
-                    "eps": 1e-11,
-                    "weight_decay": 0.1,
-                    "delta": 1.0,
-                    "wd_ratio": 0.3,
-                },
-                {},
-                {
-                    "learning_rate": 0.03,
-                    "b1": 0.5,
-                    "b2": 0.9,
-                    "eps": 1e-11,
-                    "weight_decay": 0.1,
-                    "delta": 1.0,
-                    "wd_ratio": 0.3,
-                },
-                _adamp,
+            "defaults": Case("AdamP", {"eps": 1e-12}, {}, {"eps": 1e-12}, _last(_adamp)),
+            "other": Case("AdamP", OF_ADAMP, {}, OURS_OF_ADAMP, _last(_adamp)),
+            "outputs first": Case(
+                "AdamP", OF_ADAMP, FIRST, OURS_OF_ADAMP, _adamp, _at_corrected_roots
             ),
         },
         MATRICES,
-        _at_corrected_roots,
+        functools.partial(with_outputs_last, step=_at_corrected_roots),
     ),
     "tiger": Golden(
         {

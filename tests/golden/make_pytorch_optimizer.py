@@ -12,7 +12,7 @@ import functools
 import importlib
 import sys
 
-from recording import record_torch, save
+from recording import by_field, record_torch, save
 
 __all__ = ["main"]
 
@@ -33,13 +33,10 @@ def main() -> None:
             for label, case in golden.cases.items():
                 optimizer = getattr(pytorch_optimizer, case.theirs)
                 make = functools.partial(golden.build, optimizer, **case.arguments)
-                params, states = record_torch(make, golden.start, golden.grads, golden.step)
-                fields = [case.state(state) for state in states]
-                by_field = {
-                    name: dict(zip(params, (found[name] for found in fields), strict=True))
-                    for name in fields[0]
-                }
-                runs[label] = case, params, by_field
+                step = case.step or golden.step
+                params, states = record_torch(make, golden.start, golden.grads, step)
+                fields = by_field(params, [case.state(state) for state in states])
+                runs[label] = case, params, fields
             save("pytorch_optimizer", rule, golden.start, golden.grads, runs, golden.needs)
 
 

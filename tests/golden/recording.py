@@ -5,19 +5,36 @@ parameters after every step and the last state under our names of its fields; an
 JSON, their optimizer and its arguments, and our structure and our numbers, of each case.
 
     start/<leaf>  grads/<leaf>  needs/<name>/<leaf>  cases
-    <case>/params/<leaf>  <case>/state/<field>[/<leaf>]
+    <case>/params/<leaf>  <case>/state/<field>[/<leaf>][/<part>]
+
+A file `<source>/signatures.json` holds the arguments of every optimizer of a framework and their
+defaults, but for those that have none.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["FLAT", "MATRICES", "NUM_STEPS", "Case", "Golden", "draw", "record_torch", "save"]
+__all__ = [
+    "FLAT",
+    "MATRICES",
+    "NUM_STEPS",
+    "Case",
+    "Golden",
+    "by_field",
+    "draw",
+    "moved",
+    "record_torch",
+    "save",
+    "save_signatures",
+    "with_outputs_last",
+]
 
 NUM_STEPS = 50
 FLAT = {"x": (8,)}
@@ -34,6 +51,7 @@ class Case(NamedTuple):
     structure: dict[str, Any]
     hyper: dict[str, float]
     state: Callable[[Any], dict[str, Any]] = lambda state: {}  # theirs of a leaf → our fields
+    step: Callable[[Any, int], None] | None = None  # in place of that of the rule
 
 
 class Golden:
@@ -90,6 +108,53 @@ def record_torch(
             rows[leaf].append(param.detach().numpy().copy())
     states = [optimizer.state[param] for param in params.values()]
     return {leaf: np.stack(found) for leaf, found in rows.items()}, states
+
+
+def with_outputs_last(
+    optimizer: Any,
+    number: int,
+    step: Callable[[Any, int], None] = lambda optimizer, number: optimizer.step(),
+) -> None:
+    """A step on weights that are laid out as here; torch has the axis of outputs first."""
+    _move(optimizer, -1, 0)
+    step(optimizer, number)
+    _move(optimizer, 0, -1)
+
+
+def _move(optimizer: Any, source: int, destination: int) -> None:
+    for group in optimizer.param_groups:
+        for param in group["params"]:
+            grad, param.grad = param.grad, None
+            param.data = moved(param.data, source, destination)
+            param.grad = moved(grad, source, destination)
+
+
+def moved(x: Any, source: int, destination: int) -> Any:
+    """A tensor with an axis elsewhere, in a memory of its own."""
+    return x.movedim(source, destination).contiguous()
+
+
+def by_field(leaves: Iterable[str], states: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """{field: {leaf: its part}} of the fields of each leaf; a leaf need not have all of them."""
+    found: dict[str, dict[str, Any]] = {}
+    for leaf, state in zip(leaves, states, strict=True):
+        for field, value in state.items():
+            found.setdefault(field, {})[leaf] = value
+    return found
+
+
+def save_signatures(source: str, optimizers: dict[str, Any]) -> None:
+    """Write tests/golden/<source>/signatures.json, of optimizers by name."""
+    found = {
+        name: {
+            argument: parameter.default
+            for argument, parameter in inspect.signature(optimizer).parameters.items()
+            if parameter.default is not parameter.empty
+        }
+        for name, optimizer in sorted(optimizers.items())
+    }
+    file = pathlib.Path(__file__).parent / source / "signatures.json"
+    file.write_text(json.dumps(found, indent=1) + "\n")
 
 
 def save(

@@ -26,7 +26,7 @@ from jaxnn.optimizers import (
 from references.kind import Reference
 from references.kind import find as _find
 
-__all__ = ["REFERENCES"]
+__all__ = ["ELSEWHERE", "REFERENCES"]
 
 Extras = tuple[dict[str, Any], dict[str, Any]]
 
@@ -303,4 +303,9 @@ REFERENCES = {
             {"b2": 0.9, "eps": 1e-3, "update_proj_gap": 1.0, "weight_decay": 0.1},
         ),
     ),
+}
+ELSEWHERE = {
+    "muon(flavor='torch')": "by torch, in golden/torch/muon.npz",
+    "muon(flavor='keras')": "by Keras, which has no such scaling",
+    "muon(scaling='none')": "by Keras, in its flavour",
 }

@@ -19,5 +19,6 @@ _RULES = (
     "lion",
     "lamb",
     "adafactor",
+    "schedule_free_adamw",
 )
 ELSEWHERE = {f"{rule}(flavor='keras')": f"by Keras, in golden/keras/{rule}.npz" for rule in _RULES}

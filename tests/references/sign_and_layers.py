@@ -242,5 +242,6 @@ REFERENCES = {
 }
 
 ELSEWHERE = {
+    "adafactor(flavor='torch')": "by torch, in golden/torch/adafactor.npz",
     "rprop(flavor='torch')": "by torch, in golden/torch/rprop.npz",
 }

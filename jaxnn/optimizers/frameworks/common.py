@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,6 +16,7 @@ from jaxnn.optimizers.wrappers import decayed, regularized
 __all__ = [
     "Recipe",
     "called",
+    "check_arguments",
     "decoupled",
     "is_off",
     "made",
@@ -28,6 +29,7 @@ __all__ = [
 
 Recipe: TypeAlias = tuple[Any, Any]
 """A rule and its numbers."""
+NUMERALS = {2: "two", 3: "three"}
 
 
 def made(name: str, /, *, flavor: str = "optax", **numbers: Any) -> Recipe:
@@ -76,6 +78,7 @@ def require(where: str, arguments: Mapping[str, Any], only: Mapping[str, tuple[A
     """
     for name, (value, fix) in only.items():
         got = arguments.get(name, value)
+        got = tuple(got) if isinstance(got, list) else got
         if isinstance(got, Tracer) or got != value:
             raise bad_value(where, name, repr(value), repr(got), fix)
 
@@ -87,18 +90,29 @@ def require_number(where: str, name: str, value: Any) -> None:
         raise bad_type(where, name, "a number", f"a {type(value).__name__}", fix)
 
 
-def called(
-    where: str, entry: Callable[..., Recipe], arguments: Mapping[str, Any], pairs: tuple[str, ...]
-) -> Recipe:
-    """What the entry makes of the arguments.
+def check_arguments(
+    where: str,
+    entry: Callable[..., Recipe],
+    beside: Iterable[str],
+    arguments: Mapping[str, Any],
+) -> None:
+    """Raises ValueError for a name that is no argument of the entry, nor one of those beside them.
 
-    pairs: the arguments that are two numbers. Raises ValueError for a name it does not take,
-    TypeError for what is no pair.
+    Raises TypeError for what is not as many numbers as the default.
     """
-    known = list(inspect.signature(entry).parameters)
+    parameters = inspect.signature(entry).parameters
+    known = [*parameters, *beside]
     for name, value in arguments.items():
         if name not in known:
             raise unknown_name(where, "arguments", name, known)
-        if name in pairs and (not hasattr(value, "__len__") or len(value) != 2):
-            raise bad_type(where, name, "two numbers", repr(value))
-    return entry(**arguments)
+        default = parameters[name].default if name in parameters else None
+        if not isinstance(default, tuple):
+            continue
+        if not hasattr(value, "__len__") or len(value) != len(default):
+            raise bad_type(where, name, f"{NUMERALS[len(default)]} numbers", repr(value))
+
+
+def called(entry: Callable[..., Recipe], arguments: Mapping[str, Any]) -> Recipe:
+    """What the entry makes of those of the arguments that it takes."""
+    taken = inspect.signature(entry).parameters
+    return entry(**{name: value for name, value in arguments.items() if name in taken})

@@ -2,19 +2,21 @@
 
 Weight decay stands beside the steps for all of them, clipping before, and gradients are accumulated
 before that. What changes nothing here (name, loss_scale_factor, which keeps small gradients of low
-precision alive, and the arguments of an average that is not used) is taken and ignored.
+precision alive, and the arguments of an average that is not used) is taken and ignored. So is
+exclude_embeddings: rules see no names, and `optimizers.partitioned` gives a leaf a rule of its own.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from jaxnn.errors import bad_value, unknown_name
+from jaxnn.errors import bad_value
+from jaxnn.optimizers._newton_schulz import STANDARD
 from jaxnn.optimizers.frameworks.common import (
     Recipe,
     called,
+    check_arguments,
     decoupled,
     is_off,
     made,
@@ -27,7 +29,7 @@ from jaxnn.optimizers.table import get
 from jaxnn.optimizers.wrappers import accumulated, clipped
 from jaxnn.optimizers.wrappers.clipped import By
 
-__all__ = ["NAMES", "build"]
+__all__ = ["NAMES", "REFUSED", "build"]
 
 IGNORED = ("name", "loss_scale_factor", "ema_momentum", "ema_overwrite_frequency")
 CLIPS: dict[str, tuple[By, str]] = {
@@ -39,9 +41,13 @@ CLIPS: dict[str, tuple[By, str]] = {
 COMMON = (*IGNORED, *CLIPS, "use_ema", "gradient_accumulation_steps")
 ONLY = {
     "use_ema": (False, "Wrap the rule: optimizers.averaged(rule)."),
-    "warmup_steps": (0, "Give a schedule to optimizers.scheduled(rule, learning_rate=...)."),
-    "epsilon_2": (1e-3, ""),
+    "learning_rate_power": (-0.5, "Sums of squares stand under a root here."),
+    **{
+        f"muon_{letter}": (value, "optimizers.get('muon', ns_coeffs='dion') has others.")
+        for letter, value in zip("abc", STANDARD, strict=True)
+    },
 }
+"""Argument → the one value that it can have here, and what to do instead."""
 
 
 def _sgd(
@@ -169,7 +175,7 @@ def _adafactor(
     relative_step: bool = True,
     weight_decay: Any = None,
 ) -> Recipe:
-    del epsilon_2, relative_step  # Keras bounds the rate by 1/√t either way
+    del relative_step  # Keras bounds the rate by 1/√t either way
     return made(
         "adafactor",
         flavor="keras",
@@ -178,6 +184,7 @@ def _adafactor(
         eps=epsilon_1,
         clipping_threshold=clip_threshold,
         weight_decay_rate=or_zero(weight_decay),
+        min_scale=epsilon_2,
     )
 
 
@@ -187,10 +194,84 @@ def _schedule_free_adamw(
     beta_2: Any = 0.999,
     epsilon: Any = 1e-8,
     warmup_steps: Any = 0,
+    weight_decay: Any = None,
 ) -> Recipe:
-    del warmup_steps
     numbers = {"learning_rate": learning_rate, "b1": beta_1, "b2": beta_2, "eps": epsilon}
-    return made("schedule_free_adamw", weight_lr_power=0.0, **numbers)
+    numbers |= {"warmup_steps": warmup_steps, "weight_decay": or_zero(weight_decay)}
+    return made("schedule_free_adamw", flavor="keras", **numbers)
+
+
+def _ftrl(
+    learning_rate: Any = 1e-3,
+    learning_rate_power: Any = -0.5,
+    initial_accumulator_value: Any = 0.1,
+    l1_regularization_strength: Any = 0.0,
+    l2_regularization_strength: Any = 0.0,
+    l2_shrinkage_regularization_strength: Any = 0.0,
+    beta: Any = 0.0,
+    weight_decay: Any = None,
+) -> Recipe:
+    del learning_rate_power
+    if not is_off(weight_decay):
+        fix = "Weights are made of sums alone: l2_regularization_strength draws them to 0."
+        raise bad_value("like(keras.Ftrl)", "weight_decay", "None", repr(weight_decay), fix)
+    return made(
+        "ftrl",
+        learning_rate=learning_rate,
+        beta=beta,
+        l1=l1_regularization_strength,
+        l2=2 * l2_regularization_strength,
+        l2_shrinkage=2 * l2_shrinkage_regularization_strength,
+        initial_accumulator_value=initial_accumulator_value,
+    )
+
+
+def _muon(
+    learning_rate: Any = 1e-3,
+    adam_beta_1: Any = 0.9,
+    adam_beta_2: Any = 0.999,
+    adam_weight_decay: Any = 4e-3,
+    epsilon: Any = 1e-7,
+    weight_decay: Any = 4e-3,
+    exclude_layers: Any = None,
+    exclude_embeddings: bool = True,
+    muon_a: Any = STANDARD[0],
+    muon_b: Any = STANDARD[1],
+    muon_c: Any = STANDARD[2],
+    adam_lr_ratio: Any = 1,
+    momentum: Any = 0.95,
+    ns_steps: int = 5,
+    nesterov: bool = True,
+    rms_rate: Any = 0.2,
+) -> Recipe:
+    del exclude_embeddings, muon_a, muon_b, muon_c
+    if exclude_layers:
+        fix = "Give these leaves a rule of their own: optimizers.partitioned(rules, labels)."
+        raise bad_value("like(keras.Muon)", "exclude_layers", "empty", repr(exclude_layers), fix)
+    own_rate = not is_off(adam_lr_ratio - 1)
+    rule = get(
+        "muon",
+        flavor="keras",
+        nesterov=nesterov,
+        ns_steps=ns_steps,
+        scaling="none" if rms_rate is None else "consistent_rms",
+        own_adam_rate=own_rate,
+    )
+    numbers = {"adam_weight_decay": or_zero(adam_weight_decay)}
+    if own_rate:  # which in Keras is not that of the decay
+        numbers["adam_learning_rate"] = learning_rate * adam_lr_ratio
+        numbers["adam_weight_decay"] = numbers["adam_weight_decay"] / adam_lr_ratio
+    if rms_rate is not None:
+        numbers["consistent_rms"] = rms_rate
+    return rule, rule.Hyper(
+        learning_rate=learning_rate,
+        beta=momentum,
+        eps=epsilon,
+        weight_decay=or_zero(weight_decay),
+        adam_b1=adam_beta_1,
+        adam_b2=adam_beta_2,
+        **numbers,
+    )
 
 
 NAMES = {
@@ -206,20 +287,24 @@ NAMES = {
     "Lamb": _lamb,
     "Adafactor": _adafactor,
     "ScheduleFreeAdamW": _schedule_free_adamw,
+    "Ftrl": _ftrl,
+    "Muon": _muon,
 }
+REFUSED = {
+    "LossScaleOptimizer": "It is for a loss that is scaled: scale loss and gradients around any "
+    "rule, and wrap the rule in optimizers.skip_non_finite.",
+    "MultiOptimizer": "Give groups of leaves a rule each: optimizers.partitioned(rules, labels).",
+}
+"""What Keras has and this library has under no name, and what to do instead."""
 
 
 def build(name: str, arguments: Mapping[str, Any]) -> Recipe:
     """The rule that keras.optimizers has by that name of NAMES, and its numbers."""
     where = f"like(keras.{name})"
-    known = [*inspect.signature(NAMES[name]).parameters, *COMMON]
-    for argument in arguments:
-        if argument not in known:
-            raise unknown_name(where, "arguments", argument, known)
+    check_arguments(where, NAMES[name], COMMON, arguments)
     require(where, arguments, ONLY)
     require_number(where, "learning_rate", arguments.get("learning_rate"))
-    own = {k: v for k, v in arguments.items() if k not in COMMON}
-    recipe = called(where, NAMES[name], own, ())
+    recipe = called(NAMES[name], arguments)
     clips = [k for k in CLIPS if not is_off(arguments.get(k))]
     if len(clips) > 1:
         constraint = f"alone among {', '.join(CLIPS)}"

@@ -22,7 +22,7 @@ from jaxnn.optimizers.frameworks.common import (
 )
 from jaxnn.optimizers.table import OPTIMIZERS, get
 
-__all__ = ["NAMES", "build"]
+__all__ = ["NAMES", "REFUSED", "build"]
 
 NAMES = {
     name: rule.REFERENCE
@@ -30,6 +30,24 @@ NAMES = {
     if rule.REFERENCE in (f"optax.{name}", f"optax.contrib.{name}")
 }
 """The name of an alias, and where it is found: the same here and there."""
+_WRAPPERS = {
+    "MultiSteps": "accumulated",
+    "apply_if_finite": "skip_non_finite",
+    "lookahead": "lookahead",
+    "mechanize": "mechanize",
+    "multi_transform": "partitioned",
+    "partition": "partitioned",
+    "reduce_on_plateau": "reduce_on_plateau",
+    "sam": "sam",
+    "schedule_free": "schedule_free",
+    "split_real_and_imaginary": "split_complex",
+}
+REFUSED = {
+    "lbfgs": "Optax's search divides its brackets otherwise, and its pairs are of the gradients "
+    "that it is given; optimizers.get('lbfgs') is the nearest.",
+    **{name: f"optimizers.{ours} is a wrapper for any rule." for name, ours in _WRAPPERS.items()},
+}
+"""What Optax has and this library has not under `like`, and what to use."""
 IGNORED = ("seed", "key", "verbose", "print_win_rate_every_n_steps")
 NO_RATE = ("adadelta", "learning_rate", None)
 """A default with which Optax's rule climbs."""

@@ -1,7 +1,9 @@
 """Optimizers as torch.optim has them in version 2.13: their arguments, their defaults.
 
-Weight decay is added to the gradients, but for AdamW and where it is decoupled. What changes only
-how torch computes (foreach, fused, capturable, differentiable) is taken and ignored.
+Weight decay is added to the gradients, but for AdamW, Adafactor, Muon and where it is decoupled.
+What changes only how torch computes (foreach, fused, capturable, differentiable) is taken and
+ignored, where torch's class has it. The scaling of Muon is that of matrices with the outputs last,
+as here; torch has them first.
 """
 
 from __future__ import annotations
@@ -9,10 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxnn.errors import bad_value
+import jax.numpy as jnp
+
+from jaxnn.errors import bad_value, look_up
+from jaxnn.optimizers._newton_schulz import STANDARD
 from jaxnn.optimizers.frameworks.common import (
     Recipe,
     called,
+    check_arguments,
     decoupled,
     is_off,
     made,
@@ -22,15 +28,16 @@ from jaxnn.optimizers.frameworks.common import (
 )
 from jaxnn.optimizers.table import get
 
-__all__ = ["NAMES", "build"]
+__all__ = ["NAMES", "REFUSED", "build"]
 
-IGNORED = ("foreach", "fused", "capturable", "differentiable")
-PAIRS = ("betas", "etas", "step_sizes")
 ONLY = {
     "maximize": (False, "Negate the loss."),
     "dampening": (0, "Multiply the learning rate by 1 - dampening instead."),
     "lr_decay": (0, "Give a schedule to optimizers.scheduled(rule, learning_rate=...)."),
+    "ns_coefficients": (STANDARD, "optimizers.get('muon', ns_coeffs='dion') has others."),
 }
+"""Argument → the one value that it can have here, and what to do instead."""
+SCALINGS = {"original": "width", "match_rms_adamw": "consistent_rms"}
 
 
 def _sgd(
@@ -160,6 +167,43 @@ def _asgd(
     return penalized(recipe, weight_decay)
 
 
+def _adafactor(
+    lr: Any = 1e-2,
+    beta2_decay: Any = -0.8,
+    eps: Any = (None, 1e-3),
+    d: Any = 1.0,
+    weight_decay: Any = 0.0,
+) -> Recipe:
+    # For None torch takes the precision of the parameters, which are not known here.
+    precision = float(jnp.finfo(jnp.result_type(float)).eps)
+    return made(
+        "adafactor",
+        flavor="torch",
+        learning_rate=lr,
+        decay_rate=-beta2_decay,
+        clipping_threshold=d,
+        weight_decay_rate=weight_decay,
+        eps=precision if eps[0] is None else eps[0],
+        min_scale=eps[1],
+    )
+
+
+def _muon(
+    lr: Any = 1e-3,
+    weight_decay: Any = 0.1,
+    momentum: Any = 0.95,
+    nesterov: bool = True,
+    ns_coefficients: Any = STANDARD,
+    eps: Any = 1e-7,
+    ns_steps: int = 5,
+    adjust_lr_fn: str | None = None,
+) -> Recipe:
+    del ns_coefficients
+    scaling = look_up("like(torch.Muon)", "adjust_lr_fn", adjust_lr_fn or "original", SCALINGS)
+    rule = get("muon", flavor="torch", nesterov=nesterov, ns_steps=ns_steps, scaling=scaling)
+    return rule, rule.Hyper(learning_rate=lr, beta=momentum, eps=eps, weight_decay=weight_decay)
+
+
 NAMES = {
     "SGD": _sgd,
     "Adam": _adam,
@@ -172,13 +216,35 @@ NAMES = {
     "Adadelta": _adadelta,
     "Rprop": _rprop,
     "ASGD": _asgd,
+    "Adafactor": _adafactor,
+    "Muon": _muon,
 }
+REFUSED = {
+    "LBFGS": "A step of torch's is up to max_iter steps of the length lr, or of a search that "
+    "divides its brackets otherwise; optimizers.get('lbfgs') makes one step, with a search.",
+    "SparseAdam": "It moves only what a sparse gradient names, and gradients are dense here; "
+    "like('torch', 'Adam') is the nearest.",
+}
+"""What torch has and this library has not, and what is nearest."""
+
+_LOOPS = ("maximize", "foreach")
+_GRADIENTS = (*_LOOPS, "differentiable")
+_GRAPHS = (*_GRADIENTS, "capturable")
+BESIDE = dict.fromkeys(NAMES, _GRAPHS) | {
+    "SGD": (*_GRADIENTS, "fused"),
+    "Adam": (*_GRAPHS, "fused"),
+    "AdamW": (*_GRAPHS, "fused"),
+    "Adagrad": (*_GRADIENTS, "fused"),
+    "Adafactor": _LOOPS,
+    "Muon": (),
+}
+"""Arguments of each that change nothing, or must be as they are."""
 
 
 def build(name: str, arguments: Mapping[str, Any]) -> Recipe:
     """The rule that torch.optim has by that name of NAMES, and its numbers."""
     where = f"like(torch.{name})"
+    check_arguments(where, NAMES[name], BESIDE[name], arguments)
     require(where, arguments, ONLY)
     require_number(where, "lr", arguments.get("lr"))
-    own = {k: v for k, v in arguments.items() if k not in IGNORED and k != "maximize"}
-    return called(where, NAMES[name], own, PAIRS)
+    return called(NAMES[name], arguments)
