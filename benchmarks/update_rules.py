@@ -4,7 +4,8 @@ Every rule that Optax has too (`tests/references` says what its counterpart is) 
 flavours meet their peers in three layouts:
 
     leaf    one large leaf, where memory decides; torch's fastest form stands beside
-    leaves  many leaves of 100 to 10,000 elements, where the number of kernels decides; torch too
+    leaves  many leaves of 100 to 10,000 elements, where the number of kernels decides; torch too;
+            ours is `flattened(rule)`, but for rules that look at leaves
     vmap    the parameters of many small networks at once, as a sweep trains them
 
 All are compiled, and ours and Optax's donate parameters and state and return them in the order in
@@ -63,6 +64,7 @@ FLAVOURS = (
 SMALLER = {"muon": 20, "galore": 20, "sm3": 1, "adafactor": 1}
 """Rules that look at matrices get a square leaf, so many times smaller than the vector."""
 LAYOUTS = ("leaf", "leaves", "vmap")
+LOOK_AT_LEAVES = ("layer-wise", "factored", "perturbed")  # families
 ELSEWHERE = {"lbfgs": "line_searches.py"}
 TORCH: dict[str, tuple[str, dict[str, Any]]] = {
     "sgd": ("SGD", {}),
@@ -148,14 +150,17 @@ class Copy:
 
 
 def contestants(
-    name: str, structure: dict[str, Any], params: Any, *, batched: bool
+    name: str, structure: dict[str, Any], params: Any, layout: str
 ) -> tuple[Any, list[tuple[Any, Any]]]:
-    """Our numbers, and (step, init) of ours and of Optax's; `batched` maps over a leading axis."""
+    """Our numbers, and (step, init) of ours and of Optax's; "vmap" maps over a leading axis."""
+    batched = layout == "vmap"
     rule, reference = optimizers.get(name, **structure), REFERENCES[name]
     numbers = rule.Hyper()
     if "learning_rate" in numbers._fields:
         numbers = numbers._replace(learning_rate=1e-3)
     constants = hyper = optimizers.check(rule, numbers)
+    flat = layout == "leaves" and rule.FAMILY not in LOOK_AT_LEAVES
+    ours = optimizers.flattened(rule) if flat else rule
     own_draws = "key" in rule.NEEDS  # Optax's rule has a key of its own
     example = jax.tree.map(lambda x: x[0], params) if batched else params
     asked = feed.supplies(rule, example, example)
@@ -170,21 +175,23 @@ def contestants(
         given = asked
         if reference.extra and not own_draws:
             given = reference.extra(asked, grads, None)[0]
-        updates, state = rule.update(grads, state, params, hyper, **given)
+        updates, state = ours.update(grads, state, params, hyper, **given)
         return optimizers.apply_updates(params, updates), state
 
     def optax_step(params: Any, state: Any, grads: Any, hyper: Any) -> tuple[Any, Any]:
         extra = reference.extra(asked, grads, state)[1] if reference.extra else {}
-        updates, state = theirs(hyper).update(grads, state, params, **extra)
+        numbers = hyper.inner if flat else hyper
+        updates, state = theirs(numbers).update(grads, state, params, **extra)
         return optax.apply_updates(params, updates), state
 
+    numbers = ours.Hyper(inner=hyper) if flat else hyper
     both = [
-        (our_step, lambda params: rule.init(params, hyper)),
+        (our_step, lambda params: ours.init(params, numbers)),
         (optax_step, lambda params: theirs(hyper).init(params)),
     ]
     if batched:
         both = [(jax.vmap(step, (0, 0, 0, None)), jax.vmap(init)) for step, init in both]
-    return hyper, [(jax.jit(step, donate_argnums=(0, 1)), jax.jit(init)) for step, init in both]
+    return numbers, [(jax.jit(step, donate_argnums=(0, 1)), jax.jit(init)) for step, init in both]
 
 
 def fastest_of_torch(name: str, params: Any, gradients: Any) -> tuple[str, Any] | None:
@@ -242,7 +249,7 @@ def contest(
 ) -> dict[str, Any]:
     """A row of the report. In the layout `vmap`, `params` has a leading axis to map over."""
     rule = optimizers.get(name, **structure)
-    hyper, both = contestants(name, structure, params, batched=layout == "vmap")
+    hyper, both = contestants(name, structure, params, layout)
     # Two gradients in turn: of a constant one a centred second moment would fade to nothing.
     gradients = [normal_like(seed, params) for seed in (1, 2)]
     makers: list[Callable[[], Any]] = [

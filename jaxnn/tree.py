@@ -253,7 +253,7 @@ def after(values: PyTree, others: PyTree) -> PyTree:
     where it takes a root or a quotient, and so is a copy of a donated buffer that one kernel reads
     and another writes; each costs as much time as several passes over it. A rule computes the one
     again, from what comes `after` the first use, and lets the writer of the other come `after` its
-    reader. Derivatives are those of `values`. Complex leaves are left as they are.
+    reader. Derivatives are those of `values`. Leaves that are not real floats stay as they are.
     """
     if isinstance(others, jax.Array) and others.ndim == 0:
         return jax.tree.map(lambda x: _after(x, jnp.broadcast_to(others, jnp.shape(x))), values)
@@ -261,17 +261,19 @@ def after(values: PyTree, others: PyTree) -> PyTree:
 
 
 def _after(x: Array, y: Array) -> Array:
-    return x if jnp.iscomplexobj(x) or jnp.iscomplexobj(y) else _clamped(x, y.astype(x.dtype))
+    if not (jnp.issubdtype(x.dtype, jnp.floating) and jnp.issubdtype(y.dtype, jnp.floating)):
+        return x
+    return _unless_nan(x, y.astype(x.dtype))
 
 
 @jax.custom_jvp
-def _clamped(x: Array, y: Array) -> Array:
-    return jax.lax.clamp(x, y, x)
+def _unless_nan(x: Array, y: Array) -> Array:
+    return jnp.where(y == y, x, y)
 
 
-@_clamped.defjvp
-def _clamped_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> Any:
-    return _clamped(*primals), tangents[0]
+@_unless_nan.defjvp
+def _unless_nan_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> Any:
+    return _unless_nan(*primals), tangents[0]
 
 
 def global_norm(tree: PyTree) -> Float[Array, ""]:

@@ -141,7 +141,7 @@ def update(
     rate, decay, axes_of = h.learning_rate, h.weight_decay_rate, _AXES[flavor]
     if flavor != "optax":
         rate, decay = jnp.minimum(rate, 1 / tree.sqrt(t)), rate * decay
-    least, added = (h.eps, 0 * h.eps) if flavor == "torch" else (None, h.eps)
+    least, added = (h.eps, 0) if flavor == "torch" else (None, h.eps)
     moments = jax.tree.map(
         lambda g, v: _averaged(v, g * g + added, new, axes_of), g, s.second_moment
     )

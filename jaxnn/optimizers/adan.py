@@ -81,9 +81,8 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     change = tree.map(lambda g, last: new * g - new * last, g, s.last)
     mean = tree.map(lambda m, g: h.b1 * m + (1 - h.b1) * g, s.mean, g)
     mean_change = tree.map(lambda v, d: h.b2 * v + d, s.mean_change, change)
-    square = tree.map(
-        lambda n, g, d: h.b3 * n + (1 - h.b3) * (g + d) * (g + d), s.mean_of_squares, g, change
-    )
+    behind = tree.after(s.mean_of_squares, mean_change)
+    square = tree.map(lambda n, g, d: h.b3 * n + (1 - h.b3) * (g + d) * (g + d), behind, g, change)
     c1, c2, c3 = 1 - h.b1**t, 1 - h.b2**t, 1 - h.b3**t
     root = tree.sqrt(c3)
     of_mean, of_change = h.learning_rate * root / c1, h.learning_rate * root * (1 - h.b2) / c2
@@ -95,5 +94,5 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
         square,
     )
     updates = tree.map(lambda u, p: u - decay * p, updates, p)
-    last = tree.after(tree.after(g, mean_change), square)
+    last = tree.after(g, square)
     return tree.cast_like((updates, State(step, mean, mean_change, square, last)), (grads, state))

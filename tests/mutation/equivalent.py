@@ -13,6 +13,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
             "where the step is 0 the correction is not used"
         ),
     },
+    "adafactor": {
+        "_start: zeros.take(0, axis) → zeros.take(1, axis)": "zeros like any row",
+    },
     "adahessian": {
         "update: jnp.where(v > 0, v, 1) → jnp.where(v > 0, v, 2)": _UNUSED,
     },
