@@ -61,6 +61,7 @@ FLAVOURS = (
     ("rmsprop", {"centered": True, "eps_in_sqrt": False}),
     ("rmsprop", {"acceleration": "momentum"}),
 )
+MAX_TURNED = 1e-6  # the share of elements where signs of what is nearly 0 may differ
 SMALLER = {"muon": 20, "galore": 20, "sm3": 1, "adafactor": 1}
 """Rules that look at matrices get a square leaf, so many times smaller than the vector."""
 LAYOUTS = ("leaf", "leaves", "vmap")
@@ -225,8 +226,7 @@ def one_round(
         side.run(2)  # compiles, the first time
     fastest = min(side.run(4) for side in sides)
     if growth:
-        for ours, theirs in zip(*(jax.tree.leaves(side.params) for side in sides[:2]), strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-4 * growth, atol=1e-5 * growth)
+        check_equal(sides[0].params, sides[1].params, growth)
     calls = 2 + int(SAMPLE_SECONDS / fastest)
     order = list(range(len(sides)))
     seconds = np.empty((num_samples, len(sides)))
@@ -234,6 +234,18 @@ def one_round(
         for number in order if sample % 2 else reversed(order):
             seconds[sample, number] = sides[number].run(calls)
     return seconds
+
+
+def check_equal(ours: Any, theirs: Any, growth: float) -> None:
+    """Raises AssertionError where parameters differ, but for one in a million.
+
+    Among millions of means some are so near 0 that the last bit decides their sign, and with it
+    what a rule that looks at signs does.
+    """
+    rtol, atol = 1e-4 * growth, 1e-5 * growth
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        if np.mean(~np.isclose(a, b, rtol=rtol, atol=atol)) > MAX_TURNED:
+            np.testing.assert_allclose(a, b, rtol=rtol, atol=atol)
 
 
 def ratio_of(seconds: np.ndarray, peer: int) -> dict[str, Any]:

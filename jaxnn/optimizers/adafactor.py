@@ -50,7 +50,7 @@ class Hyper(NamedTuple):
     decay_offset: NonNegative = 0.0  # the step at which time starts
     clipping_threshold: Positive = 1.0  # of rms(d), with clipping
     momentum: Fraction = 0.0  # decay of the mean, with acceleration
-    weight_decay_rate: NonNegative = 0.0  # per step; in the flavours, and unit of rate
+    weight_decay_rate: NonNegative = 0.0  # per step; in the flavours, of the rate
     eps: Positive = 1e-30  # beside the squares
     min_scale: NonNegative = 1e-3  # of weights that start at 0
 

@@ -6,6 +6,7 @@ __all__ = ["EQUIVALENT"]
 
 _UNUSED = "what stands there only keeps a branch that is not taken from dividing by 0"
 _UNIT = "a unit, which cancels"
+_OVERFLOWN = "where the mean of the rows overflows so do the columns, and the step is 0"
 
 EQUIVALENT: dict[str, dict[str, str]] = {
     "acprop": {
@@ -15,6 +16,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     },
     "adafactor": {
         "_start: zeros.take(0, axis) → zeros.take(1, axis)": "zeros like any row",
+        "_divided: jnp.where(lost, 1, rows) → jnp.where(lost, 2, rows)": _OVERFLOWN,
+        "_divided: jnp.where(lost, 1, share) → jnp.where(lost, 2, share)": _OVERFLOWN,
+        "_divided: jnp.where(lost, 1, rows) → jnp.where(lost, 2, rows), number 2": _OVERFLOWN,
     },
     "adahessian": {
         "update: jnp.where(v > 0, v, 1) → jnp.where(v > 0, v, 2)": _UNUSED,
@@ -31,9 +35,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         ),
     },
     "came": {
-        "_divided: jnp.where(lost, 1, rows) → jnp.where(lost, 2, rows)": (
-            "where the mean of the rows overflows so do the columns, and the step is 0"
-        ),
+        "_divided: jnp.where(lost, 1, rows) → jnp.where(lost, 2, rows)": _OVERFLOWN,
     },
     "dadapt_adamw": {
         "update: jnp.where(unseen, 1, size) → jnp.where(unseen, 2, size)": _UNUSED,
@@ -79,11 +81,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "update: jnp.where(certain, foreseen, 1) → jnp.where(certain, foreseen, 2)": _UNUSED,
     },
     "madgrad": {
-        "_cbrt: jnp.where(zero, 0, jnp.cbrt(jnp.where(zero, 1, x))) → "
-        "jnp.where(zero, 1, jnp.cbrt(jnp.where(zero, 1, x)))": (
-            "where the sum of squares is 0 that of the gradients is"
-        ),
-        "_cbrt: jnp.where(zero, 1, x) → jnp.where(zero, 2, x)": _UNUSED,
+        "_cbrt: jnp.where(zero | unbounded, 1, x) → jnp.where(zero | unbounded, 2, x)": _UNUSED,
     },
     "mars": {
         "_carried: jnp.maximum(jnp.max(jnp.abs(g), initial=1), "
