@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from types import FunctionType, ModuleType
 from typing import Any, TypeVar, cast
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "check_seed",
     "look_up",
     "look_up_function",
+    "shown",
     "unknown_name",
 ]
 
@@ -60,44 +62,82 @@ def bad_type(where: str, name: str, constraint: str, got: Any, fix: str = "") ->
     return BadType(_sentence(where, name, constraint, got, fix))
 
 
+MAX_SHOWN = 80
+"""An error shows at most so many characters of a value."""
+
+
+def shown(value: Any) -> str:
+    """The value in a few words on one line: arrays by shape and dtype, others by their repr, cut.
+
+    >>> import numpy as np
+    >>> shown(np.zeros((3, 2))), shown("a"), shown(shown)
+    ('an array of shape (3, 2) and dtype float64', "'a'", 'the function shown')
+    """
+    if getattr(value, "shape", ()) != () and hasattr(value, "dtype"):
+        return f"an array of shape {tuple(value.shape)} and dtype {value.dtype}"
+    if isinstance(value, FunctionType | ModuleType):
+        return f"the {type(value).__name__} {value.__name__}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
 MAX_LISTED = 24
 """An error lists at most so many names."""
 
+CUTOFF = 0.6
+"""How alike a name must be to be suggested, as `difflib` measures it; "nope" is no "wine"."""
 
-def unknown_name(where: str, name: str, got: Any, options: Iterable[str]) -> BadValue:
-    """The error for a name that is in no table, with the nearest one that is.
 
-    The names are listed, unless they are many and one is near.
+def unknown_name(
+    where: str,
+    name: str,
+    got: Any,
+    options: Iterable[str],
+    aliases: Mapping[str, str] | None = None,
+) -> BadValue:
+    """The error for a name that is in no table, with the one that is meant where that is clear.
+
+    The names are listed, unless they are many and one is near. aliases: what others call an option,
+    in lower case, to its name here.
 
     >>> str(unknown_name("get", "name", "adm", ["adam", "sgd"]))
     "get: `name` must be one of adam, sgd; got 'adm'. Did you mean 'adam'?"
     """
-    known = sorted(options)
-    near = _nearest(str(got).lower(), known)
+    known, text = sorted(options), str(got).lower()
+    near = _nearest((aliases or {}).get(text, text), known) or _nearest(text, known)
     fix = f"Did you mean {near!r}?" if near else ""
     many = len(known) > MAX_LISTED and near
     listed = "a known name" if many else f"one of {', '.join(known)}"
-    return bad_value(where, name, listed, repr(got), fix)
+    return bad_value(where, name, listed, shown(got), fix)
 
 
 def _nearest(text: str, known: list[str]) -> str | None:
-    close = difflib.get_close_matches(text, known, n=1, cutoff=0.5)
-    initials = [n for n in known if "".join(word[:1] for word in n.split("_")) == text]  # lr, wd
-    parts = [n for n in known if len(text) > 2 and text in n]
-    return next(iter(close + initials + parts), None)
+    lower = {n.lower(): n for n in known}
+    close = difflib.get_close_matches(text, lower, n=1, cutoff=CUTOFF)
+    initials = [n for n in lower if "".join(word[:1] for word in n.split("_")) == text]  # lr, wd
+    parts = [n for n in lower if len(text) > 2 and text in n]
+    return next((lower[n] for n in close + initials + parts), None)
 
 
-def look_up(where: str, name: str, got: Any, table: Mapping[str, T]) -> T:
+def look_up(
+    where: str,
+    name: str,
+    got: Any,
+    table: Mapping[str, T],
+    aliases: Mapping[str, str] | None = None,
+) -> T:
     """The entry of `table` named `got`; raises the ValueError of `unknown_name` without one."""
     if got not in table:
-        raise unknown_name(where, name, got, table)
+        raise unknown_name(where, name, got, table, aliases)
     return table[got]
 
 
-def look_up_function(where: str, got: Any, table: Mapping[str, T]) -> T:
+def look_up_function(
+    where: str, got: Any, table: Mapping[str, T], aliases: Mapping[str, str] | None = None
+) -> T:
     """The entry named `got`, or `got` itself if callable; raises TypeError for anything else."""
     if isinstance(got, str):
-        return look_up(where, "name", got, table)
+        return look_up(where, "name", got, table, aliases)
     if callable(got):
         return cast(T, got)
     fix = f"Try {next(iter(table))!r}."
@@ -131,6 +171,6 @@ def check_seed(where: str, seed: Any) -> int:
         raise bad_type(where, "seed", "an integer", f"{seed!r}", "Pass one in [0, 4294967296).")
     value = int(seed.__index__())
     if not 0 <= value < 2**32:
-        fix = f"Did you mean {value % 2**32}?"
+        fix = "Pass for example 0."
         raise bad_value(where, "seed", "in [0, 4294967296)", value, fix)
     return value

@@ -286,7 +286,7 @@ def test_a_good_setting_reaches_96_per_cent_on_the_test_rows_of_digits() -> None
         ),
         (
             lambda p: Protocol(seed=-1),
-            "Protocol: `seed` must be in [0, 4294967296); got -1. Did you mean 4294967295?",
+            "Protocol: `seed` must be in [0, 4294967296); got -1. Pass for example 0.",
         ),
         (
             lambda p: Protocol(num_steps=5),

@@ -346,7 +346,7 @@ def test_wrong_numbers_for_set():
         "got 'learning_rat'. Did you mean 'learning_rate'?"
     )
     assert text_of(TypeError, lambda: state.set(learning_rate="1e-3")) == (
-        "BoundState.set: `learning_rate` must be a real number; got '1e-3'. Did you mean 0.001?"
+        "BoundState.set: `learning_rate` must be a real number; got '1e-3'. Pass the number 0.001."
     )
     assert text_of(TypeError, lambda: state.set(learning_rate=jnp.ones(3))) == (
         "BoundState.set: `learning_rate` must be a scalar; got shape (3,). "

@@ -117,11 +117,11 @@ SMALL = ("--trials", "2", "--seeds", "2", "--steps", "10")
         ),
         (
             ("--seed", "-1"),
-            "Protocol: `seed` must be in [0, 4294967296); got -1. Did you mean 4294967295?",
+            "Protocol: `seed` must be in [0, 4294967296); got -1. Pass for example 0.",
         ),
         (
             ("--seed", "4294967296"),
-            "Protocol: `seed` must be in [0, 4294967296); got 4294967296. Did you mean 0?",
+            "Protocol: `seed` must be in [0, 4294967296); got 4294967296. Pass for example 0.",
         ),
         (
             ("--seeds", "1"),

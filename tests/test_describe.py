@@ -31,6 +31,7 @@ def test_the_text_holds_formula_numbers_cost_and_paper() -> None:
         "kept: step in int32; mean, mean_of_squares in float32\n"
         "needs: gradients alone\n"
         "gradient evaluations: 1 a step\n"
+        "jax.grad through training: yes\n"
         'reference: Kingma, Ba 2015, ICLR, "Adam: A Method for Stochastic Optimization", '
         "algorithm 1\n"
         "agrees with: `optax.adam` and, at eps_root = 0, with torch's Adam; in its flavour "
@@ -62,6 +63,11 @@ def test_variants_wrappers_and_rules_of_ones_own_are_described_too() -> None:
     names = [n.name for n in describe(scheduled("adam", learning_rate=cosine)).numbers]
     assert "inner.b1" in names
     assert "num_steps" in names
+
+
+@pytest.mark.parametrize(("name", "answer"), [("sgd", "yes"), ("lbfgs", "no")])
+def test_whether_gradients_pass_through_training_is_said(name: str, answer: str) -> None:
+    assert f"\njax.grad through training: {answer}\n" in str(describe(name))
 
 
 def test_bad_input_is_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from jaxnn.errors import (
     bad_value,
     check_integer,
     check_seed,
+    shown,
     unknown_name,
 )
 from jaxnn.typing import Fraction, Interval, NonNegative, Positive, UnitInterval, interval_of
@@ -43,6 +45,8 @@ def test_the_grammar() -> None:
         ("adm", " Did you mean 'adam'?"),
         ("ADAM", " Did you mean 'adam'?"),
         ("zzz", ""),
+        ("dam", " Did you mean 'adam'?"),
+        ("send", ""),
         (3, ""),
     ],
 )
@@ -50,6 +54,27 @@ def test_an_unknown_name(got: Any, fix: str) -> None:
     error = unknown_name("get", "name", got, ["sgd", "adam"])
     assert str(error) == f"get: `name` must be one of adam, sgd; got {got!r}.{fix}"
     assert isinstance(error, BadValue)
+
+
+def test_what_others_call_it_is_suggested_where_it_is_known() -> None:
+    aliases = {"mse": "squared_error"}
+    for got, options, fix in [
+        ("MSE", ["squared_error", "huber"], " Did you mean 'squared_error'?"),
+        ("mse", ["hinge", "huber"], ""),
+        ("huberr", ["squared_error", "huber"], " Did you mean 'huber'?"),
+    ]:
+        error = unknown_name("get", "name", got, options, aliases)
+        assert str(error).endswith(f"; got {got!r}.{fix}")
+
+
+def test_a_value_is_shown_on_one_short_line() -> None:
+    assert shown(jax.random.split(jax.random.key(0), 3)) == (
+        "an array of shape (3,) and dtype key<fry>"
+    )
+    assert shown(np.ones(())) == "array(1.)"
+    assert shown(jax) == "the module jax"
+    assert shown({"a": "b" * 100}) == "{'a': '" + "b" * 73 + "…"
+    assert "\n" not in shown((np.eye(3),))
 
 
 @pytest.mark.parametrize("got", [3, np.int64(3), np.asarray(3)])
@@ -93,8 +118,8 @@ def test_seeds() -> None:
     assert check_seed("here", 0) == 0
     assert check_seed("here", np.uint32(2**32 - 1)) == 2**32 - 1
     for seed, text in [
-        (-1, "in [0, 4294967296); got -1. Did you mean 4294967295?"),
-        (2**32, "in [0, 4294967296); got 4294967296. Did you mean 0?"),
+        (-1, "in [0, 4294967296); got -1. Pass for example 0."),
+        (2**32, "in [0, 4294967296); got 4294967296. Pass for example 0."),
         (1.0, "an integer; got 1.0. Pass one in [0, 4294967296)."),
         (True, "an integer; got True. Pass one in [0, 4294967296)."),
     ]:

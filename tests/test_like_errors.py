@@ -12,7 +12,7 @@ ERRORS = [
         ("jax", "adam"),
         {},
         BadValue,
-        "like: `framework` must be one of keras, optax, torch; got 'jax'. Did you mean 'optax'?",
+        "like: `framework` must be one of keras, optax, torch; got 'jax'.",
     ),
     (
         ("torch", "Adan"),

@@ -351,6 +351,24 @@ def test_wrong_types(call, message):
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("got", "meant"),
+    [
+        ("mse", "squared_error"),
+        ("MAE", "absolute_error"),
+        ("l1", "absolute_error"),
+        ("bce", "binary_cross_entropy"),
+        ("nll", "softmax_cross_entropy_with_integer_labels"),
+        ("cross_entropy", "softmax_cross_entropy_with_integer_labels"),
+    ],
+)
+def test_the_names_of_others_are_suggested_and_not_taken(got, meant):
+    with pytest.raises(BadValue) as caught:
+        losses.get(got)
+    assert str(caught.value).endswith(f"; got {got!r}. Did you mean {meant!r}?")
+    assert set(losses.KNOWN_AS.values()) <= set(LOSSES)
+
+
 def test_unknown_name():
     with pytest.raises(BadValue) as caught:
         losses.get("hubert")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from typing import Any
@@ -9,12 +10,32 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from jaxnn.errors import BadInput, BadType, BadValue
-from jaxnn.optimizers import OPTIMIZERS, adam, check, get, make_hyper, momentum, rmsprop, sgd
+from jaxnn.optimizers import (
+    OPTIMIZERS,
+    adam,
+    bind,
+    check,
+    check_rule,
+    get,
+    make_hyper,
+    momentum,
+    rmsprop,
+    sgd,
+)
 from jaxnn.optimizers.base import extras, variant
+from jaxnn.schedules import cosine
+from jaxnn.testing import ContractError
+from jaxnn.testing.declarations import identity
 
+SCHEDULE = "a real number; got"
+USE = (
+    "For a schedule use optimizers.scheduled, or `schedule` in training; "
+    "schedules.from_optax makes one of Optax's."
+)
 NUMBERS = [
     ("learning_rate", -1.0, BadValue, "> 0; got -1. Did you mean 1?"),
     ("learning_rate", 0, BadValue, "> 0; got 0. Did you mean 0.001?"),
@@ -26,7 +47,15 @@ NUMBERS = [
         BadValue,
         "finite; got 1e+300, which is inf in float32. Did you mean 0.001?",
     ),
-    ("learning_rate", "1e-3", BadType, "a real number; got '1e-3'. Did you mean 0.001?"),
+    ("learning_rate", "0.1", BadType, "a real number; got '0.1'. Pass the number 0.1."),
+    ("learning_rate", "high", BadType, "a real number; got 'high'. Did you mean 0.001?"),
+    ("learning_rate", cosine, BadType, f"{SCHEDULE} the module jaxnn.schedules.cosine. {USE}"),
+    (
+        "learning_rate",
+        optax.linear_schedule(0.1, 0.0, 9),
+        BadType,
+        f"{SCHEDULE} the function schedule. {USE}",
+    ),
     ("learning_rate", None, BadType, "a real number; got None. Did you mean 0.001?"),
     ("learning_rate", True, BadType, "a real number; got True. Did you mean 0.001?"),
     ("learning_rate", 1j, BadType, "a real number; got 1j. Did you mean 0.001?"),
@@ -70,11 +99,34 @@ def test_what_is_one_in_float32_is_less_in_float64(x64: None) -> None:
     assert float(check(adam, {"b2": 1 - 1e-9}).b2) == 1 - 1e-9
 
 
+RULE = "a rule with Hyper, init and update, or a name"
+WRAP = "Wrap a factory of Optax: optimizers.from_optax(optax.adam)."
+
 CALLS: list[tuple[Callable[[], Any], type, str]] = [
     (
         lambda: get("adem"),
         BadValue,
         "optimizers.get: `name` must be a known name; got 'adem'. Did you mean 'adam'?",
+    ),
+    (
+        lambda: get("nope"),
+        BadValue,
+        f"optimizers.get: `name` must be one of {', '.join(sorted(OPTIMIZERS))}; got 'nope'.",
+    ),
+    (
+        lambda: check_rule("train", bind("adam")),
+        BadType,
+        f"train: `optimizer` must be {RULE}; got what bind returns. Pass the rule itself.",
+    ),
+    (
+        lambda: check_rule("train", optax.adam(0.1)),
+        BadType,
+        f"train: `optimizer` must be {RULE}; got a GradientTransformationExtraArgs. {WRAP}",
+    ),
+    (
+        lambda: check_rule("train", optax.adam),
+        BadType,
+        f"train: `optimizer` must be {RULE}; got the function adam. {WRAP}",
     ),
     (
         lambda: get("rmsprop", centred=True),
@@ -100,7 +152,8 @@ CALLS: list[tuple[Callable[[], Any], type, str]] = [
     (
         lambda: check(adam, sgd.Hyper()),
         BadType,
-        "adam: `hyper` must be of its own Hyper class; got Hyper. Build it with adam.Hyper(...).",
+        "adam: `hyper` must be of its own Hyper class; got sgd.Hyper. "
+        "Build it with adam.Hyper(...).",
     ),
     (
         lambda: check(get("momentum", flavor="lecture"), 0.1),
@@ -149,6 +202,36 @@ CALLS: list[tuple[Callable[[], Any], type, str]] = [
 
 class Needy:
     NEEDS = frozenset({"value", "key"})
+
+
+class Plain:
+    """A rule whose copy from another process is another one: it is equal by identity."""
+
+    Hyper = adam.Hyper
+    init = staticmethod(adam.init)
+    update = staticmethod(adam.update)
+
+
+@dataclasses.dataclass
+class Changing(Plain):
+    """A rule that `jit` cannot cache on: a dataclass that is not frozen does not hash."""
+
+
+OBJECT = "Use a module or a frozen dataclass, or define __eq__ and __hash__."
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        (Plain(), "equal to its copy from another process; got one that differs"),
+        (Changing(), "hashable, since jit caches on it; got what is not"),
+    ],
+)
+def test_an_object_that_is_not_the_same_each_time(rule: Any, text: str) -> None:
+    with pytest.raises(ContractError) as caught:
+        identity(rule)
+    name = type(rule).__name__
+    assert str(caught.value) == f"{name}: contract `identity`: `rule` must be {text}. {OBJECT}"
 
 
 def _state(params: Any) -> adam.State:

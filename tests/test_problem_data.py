@@ -345,6 +345,7 @@ SUGGESTED = "Did you mean (0.7, 0.15, 0.15)?"
 RECODE = "Recode with np.unique(y, return_inverse=True)[1]."
 KINDS = "`y` must be integer labels, or strings throughout"
 DROP = "Drop rows without a label; float targets are for problems.regression."
+ROWS = "an array or rows of numbers"
 FINITE = "finite and at most 3.4e+38"
 FILL = "Drop such rows, or fill in the value."
 
@@ -353,6 +354,20 @@ FILL = "Drop such rows, or fill in the value."
     ("arguments", "options", "error", "text"),
     [
         (([], []), {}, BadValue, "`x` must be non-empty; got shape (0,). Pass 3 rows or more."),
+        ((None, Y), {}, BadType, f"`x` must be {ROWS}; got None. Pass one, rows first."),
+        ((X, None), {}, BadType, f"`y` must be {ROWS}; got None. Pass one, rows first."),
+        (
+            (2.0, Y),
+            {},
+            BadValue,
+            "`x` must be of shape (rows, features); got (). Pass an array, rows first.",
+        ),
+        (
+            (X[:, :0], Y),
+            {},
+            BadValue,
+            "`x` must be non-empty; got shape (20, 0). Pass one column or more.",
+        ),
         (
             (X[:0], Y[:0]),
             {},
@@ -543,7 +558,7 @@ FILL = "Drop such rows, or fill in the value."
             (X, Y),
             {"seed": -1},
             BadValue,
-            "`seed` must be in [0, 4294967296); got -1. Did you mean 4294967295?",
+            "`seed` must be in [0, 4294967296); got -1. Pass for example 0.",
         ),
         (
             (X, Y),
@@ -553,6 +568,14 @@ FILL = "Drop such rows, or fill in the value."
             "softmax_cross_entropy_with_integer_labels, softmax_focal; "
             "got 'softmax_crossentropy'. Did you mean 'softmax_cross_entropy'?",
         ),
+        (
+            (X, Y),
+            {"loss_name": "nll"},
+            BadValue,
+            "`loss_name` must be one of softmax_cross_entropy, "
+            "softmax_cross_entropy_with_integer_labels, softmax_focal; "
+            "got 'nll'. Did you mean 'softmax_cross_entropy_with_integer_labels'?",
+        ),
     ],
 )
 def test_bad_classification_is_one_sentence(
@@ -561,6 +584,17 @@ def test_bad_classification_is_one_sentence(
     with pytest.raises(error) as caught:
         classification(*arguments, **options)
     assert str(caught.value) == f"classification: {text}"
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_cannot_be_learned_from_is_not_answered(bad: float) -> None:
+    problem = classification(X, Y)
+    with pytest.raises(BadValue) as caught:
+        problem.predict(problem.init(KEY), with_value(bad))
+    assert (
+        str(caught.value)
+        == f"predict: `raw` must be {FINITE}; got {bad} in row 3, column 1. {FILL}"
+    )
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxnn import tree
-from jaxnn.errors import bad_type, bad_value, unknown_name
+from jaxnn.errors import bad_type, bad_value, shown, unknown_name
 from jaxnn.typing import Params, interval_of
 
 __all__ = [
@@ -266,8 +266,15 @@ def check(rule: Any, hyper: Any) -> Any:
     expected = type(rule.Hyper())
     if type(hyper) is not expected:
         fix = f"Build it with {name_of(rule)}.Hyper(...)."
-        raise bad_type(name_of(rule), "hyper", "of its own Hyper class", type(hyper).__name__, fix)
+        raise bad_type(name_of(rule), "hyper", "of its own Hyper class", _class_of(hyper), fix)
     return check_numbers(name_of(rule), hyper, rule.Hyper())
+
+
+def _class_of(hyper: Any) -> str:
+    """With the name of its module where it is a Hyper: all rules call theirs so."""
+    cls = type(hyper)
+    module = f"{cls.__module__.rpartition('.')[2]}." if hasattr(hyper, "_fields") else ""
+    return module + cls.__qualname__
 
 
 def check_numbers(where: str, hyper: Any, defaults: Any) -> Any:
@@ -311,7 +318,8 @@ def _check_number(where: str, path: str, value: Any, default: Any, interval: Any
             raise TypeError
         number = np.asarray(value, np.float64)
     except (TypeError, ValueError, OverflowError):
-        raise bad_type(where, path, "a real number", repr(value), _suggest(default)) from None
+        fix = _instead(value) or _suggest(default)
+        raise bad_type(where, path, "a real number", shown(value), fix) from None
     if number.ndim:
         fix = "Batch over numbers with jax.vmap."
         raise bad_type(where, path, "a scalar", f"shape {number.shape}", fix)
@@ -326,6 +334,22 @@ def _check_number(where: str, path: str, value: Any, default: Any, interval: Any
         near = -concrete if interval is not None and -concrete in interval else default
         raise bad_value(where, path, str(interval) if finite else "finite", got, _suggest(near))
     return jnp.asarray(cast(Any, value), dtype)
+
+
+def _instead(value: Any) -> str:
+    """What to pass for a number as text, or for a schedule; empty for anything else."""
+    if callable(value) or hasattr(value, "Hyper"):
+        return _SCHEDULE
+    try:
+        return f"Pass the number {float(value):g}." if isinstance(value, str) else ""
+    except ValueError:
+        return ""
+
+
+_SCHEDULE = (
+    "For a schedule use optimizers.scheduled, or `schedule` in training; "
+    "schedules.from_optax makes one of Optax's."
+)
 
 
 def _suggest(value: Any) -> str:

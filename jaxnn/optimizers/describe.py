@@ -38,7 +38,8 @@ class Description:
 
     state_bytes: of the state for the given parameters. state_multiple: as a multiple of their own
     bytes. state_dtypes: what each part of it is kept in, by dotted name of the field. needs: what
-    the rule asks for beyond gradients. evaluations: gradients a step costs.
+    the rule asks for beyond gradients. evaluations: gradients a step costs. reverse_differentiable:
+    whether `jax.grad` passes through training with it.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Description:
             *self._kept(),
             f"needs: {', '.join(self.needs) or 'gradients alone'}",
             f"gradient evaluations: {self.evaluations} a step",
+            f"jax.grad through training: {'yes' if self.reverse_differentiable else 'no'}",
             f"reference: {self.paper}",
         ]
         if self.agrees_with:

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from types import ModuleType
 from typing import Any
 
-from jaxnn.errors import bad_type, look_up
+from jaxnn.errors import bad_type, look_up, shown
 from jaxnn.optimizers import (
     acprop,
     adabelief,
@@ -192,9 +192,14 @@ def check_rule(where: str, rule_or_name: Any, *, declared: bool = False) -> Any:
     """
     rule = resolve(rule_or_name)
     if not all(hasattr(rule, name) for name in ("Hyper", "init", "update")):
-        fix = "Wrap Optax's with optimizers.from_optax(optax.adam)."
+        got, fix = shown(rule), "Wrap a factory of Optax: optimizers.from_optax(optax.adam)."
+        if hasattr(rule, "init") and hasattr(rule, "update"):
+            bound = getattr(rule.update, "func", None)
+            got = f"a {type(rule).__name__}"
+            if getattr(bound, "__module__", "") == f"{__package__}.bind":
+                got, fix = "what bind returns", "Pass the rule itself."
         constraint = "a rule with Hyper, init and update, or a name"
-        raise bad_type(where, "optimizer", constraint, repr(rule), fix)
+        raise bad_type(where, "optimizer", constraint, got, fix)
     missing = [name for name in DECLARATIONS if not hasattr(rule, name)]
     if declared and missing:
         fix = f"Add to it: {'; '.join(DECLARATIONS[name] for name in missing)}."

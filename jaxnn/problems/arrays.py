@@ -16,12 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 from jaxnn.errors import bad_type, bad_value, check_seed
 from jaxnn.models import MLP
 from jaxnn.problems.base import Supervised, Target
+from jaxnn.problems.check import check_finite
 from jaxnn.problems.data import SPLIT, assemble, split_rows
 from jaxnn.typing import Array
 
 __all__ = ["classification", "regression"]
 
-_LARGEST = float(np.finfo(np.float32).max)
 _RECODE = "Recode with np.unique(y, return_inverse=True)[1]."
 
 
@@ -141,8 +141,11 @@ def _array(where: str, name: str, got: Any) -> NDArray:
     except (TypeError, ValueError, RuntimeError):
         got, fix = type(got).__name__, "Rows must have the same length."
         raise bad_type(where, name, "an array or rows of numbers", got, fix) from None
+    if got is None:
+        raise bad_type(where, name, "an array or rows of numbers", got, "Pass one, rows first.")
     if array.size == 0:
-        raise bad_value(where, name, "non-empty", f"shape {array.shape}", "Pass 3 rows or more.")
+        fix = "Pass one column or more." if len(array) else "Pass 3 rows or more."
+        raise bad_value(where, name, "non-empty", f"shape {array.shape}", fix)
     return array
 
 
@@ -160,16 +163,10 @@ def _numbers(where: str, name: str, got: Any) -> NDArray[np.float64]:
         array = array[:, None]
     if array.ndim < 2 or (name == "y" and array.ndim > 2):
         columns = "features" if name == "x" else "outputs"
-        fix = f"Pass {name}[:, None] if it is one column." if array.ndim < 2 else "Flatten them."
+        column = f"Pass {name}[:, None] if it is one column."
+        fix = ("Pass an array, rows first.", column, "", "Flatten them.")[min(array.ndim, 3)]
         raise bad_value(where, name, f"of shape (rows, {columns})", array.shape, fix)
-    # Beyond float32's range the device would hold infinities; a NaN fails the comparison.
-    bad = np.argwhere(~(np.abs(array) <= _LARGEST))
-    if len(bad):
-        row, *column = (int(i) for i in bad[0])
-        at = f"row {row}, column {column[0] if len(column) == 1 else tuple(column)}"
-        value = f"{array[tuple(bad[0])]:g} in {at}"
-        fix = "Drop such rows, or fill in the value."
-        raise bad_value(where, name, f"finite and at most {_LARGEST:.3g}", value, fix)
+    check_finite(where, name, array)
     return array
 
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from jaxnn import losses
 from jaxnn.errors import bad_type, bad_value
+from jaxnn.problems.check import check_finite
 from jaxnn.typing import Array, ArrayLike, Float, Params, PRNGKeyArray, PyTree, Shaped
 
 __all__ = [
@@ -232,9 +233,11 @@ class Supervised:
         """Answers to concrete rows as they were given: labels [rows] or values [rows, outputs].
 
         Inputs are standardised as the training rows were. Labels are `classes`, where there are
-        any, else integers; values are in the units of the given targets.
+        any, else integers; values are in the units of the given targets. Raises
+        ValueError for a NaN or an infinity, as the builders do.
         """
         inputs = np.asarray(raw, np.float64)
+        check_finite("predict", "raw", np.atleast_2d(inputs))
         if self.input_scaling is not None:
             inputs = self.input_scaling.standardize(inputs)
         outputs = self.outputs(params, jnp.asarray(inputs, self.train.inputs.dtype))

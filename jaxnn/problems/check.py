@@ -7,11 +7,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
 
 from jaxnn.errors import bad_type, bad_value
 from jaxnn.models import MLP
 
-__all__ = ["check_model", "check_number", "count"]
+__all__ = ["check_finite", "check_model", "check_number", "count"]
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def check_number(where: str, name: str, got: Any, *, low: float) -> float:
@@ -28,6 +32,18 @@ def check_number(where: str, name: str, got: Any, *, low: float) -> float:
     if not low <= number < math.inf:
         raise bad_value(where, name, f"finite and >= {low:g}", f"{number:g}", fix)
     return number
+
+
+def check_finite(where: str, name: str, array: NDArray[np.float64]) -> None:
+    """Raises ValueError for the first NaN or infinity, or number that float32 cannot hold."""
+    # Beyond float32's range the device would hold infinities; a NaN fails the comparison.
+    bad = np.argwhere(~(np.abs(array) <= _LARGEST))
+    if len(bad):
+        row, *column = (int(i) for i in bad[0])
+        at = f"row {row}, column {column[0] if len(column) == 1 else tuple(column)}"
+        value = f"{array[tuple(bad[0])]:g} in {at}"
+        fix = "Drop such rows, or fill in the value."
+        raise bad_value(where, name, f"finite and at most {_LARGEST:.3g}", value, fix)
 
 
 def count(number: int, noun: str) -> str:

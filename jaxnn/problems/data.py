@@ -16,6 +16,7 @@ import numpy as np
 from jax.typing import DTypeLike
 from numpy.typing import NDArray
 
+from jaxnn import losses
 from jaxnn.errors import bad_value, unknown_name
 from jaxnn.problems.base import LOSSES_OF_TASK, Batch, Scaling, Supervised, Target, Task
 from jaxnn.problems.check import check_model, count
@@ -86,7 +87,7 @@ def assemble(
     task = _fit(where, model, inputs, targets)
     known = LOSSES_OF_TASK[task]
     if isinstance(loss_name, str) and loss_name not in known:
-        raise unknown_name(where, "loss_name", loss_name, known)
+        raise unknown_name(where, "loss_name", loss_name, known, losses.KNOWN_AS)
     scaling: dict[str, Scaling] = {}
     if standardize:
         scaling["input_scaling"] = Scaling.of(inputs[rows.train])

@@ -29,6 +29,8 @@ _DECLARATIONS = {
     **base.DECLARATIONS,
 }
 
+_OBJECT = "Use a module or a frozen dataclass, or define __eq__ and __hash__."
+
 
 @contract
 def declares(rule: Any, hyper: Any) -> None:
@@ -73,6 +75,8 @@ def _takes_keyword(function: Callable[..., Any], option: str, default: Any) -> N
 def identity(rule: Any, hyper: Any) -> None:
     """The same each time: to `jit`, which caches on it, and in another process."""
     del hyper
+    hashable = getattr(type(rule), "__hash__", None) is not None
+    require(hashable, "rule", "hashable, since jit caches on it", "what is not", _OBJECT)
     hash(rule)
     for name in ("init", "update"):
         same = getattr(rule, name) == getattr(rule, name)
@@ -80,4 +84,6 @@ def identity(rule: Any, hyper: Any) -> None:
         require(same, name, "the same function at each access", "a new one", fix)
     module = isinstance(rule, ModuleType)
     copy = import_module(rule.__name__) if module else pickle.loads(pickle.dumps(rule))
-    require(copy == rule, "rule", "equal to its copy from another process", "one that differs")
+    require(
+        copy == rule, "rule", "equal to its copy from another process", "one that differs", _OBJECT
+    )

@@ -58,7 +58,8 @@ CONTRACTS: dict[str, Callable[..., None]] = {check.__name__: check for check in 
 def check_optimizer(rule: Any, hyper: Any = None) -> None:
     """Run every contract on a rule: some seconds, most of them compilation.
 
-    rule: a module, an object with `Hyper`, `init`, `update` and the declarations, or a name.
+    rule: a module or a frozen dataclass with `Hyper`, `init`, `update` and the declarations (any
+    object that is hashable and equal to its unpickled copy), or a name.
     hyper: the numbers to run with, the rule's defaults where it is None.
     Raises ContractError at the first contract that does not hold.
     """

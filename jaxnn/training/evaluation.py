@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxnn.errors import unknown_name
 from jaxnn.training.batches import num_rows
 from jaxnn.typing import Array, Float, Params
 
@@ -15,14 +16,18 @@ __all__ = ["BLOCK_ROWS", "evaluate"]
 BLOCK_ROWS = 512
 """At most so many rows are evaluated at once."""
 
+_SPLITS = ("train", "validation", "test")
+
 
 def evaluate(problem: Any, params: Params, split: str) -> dict[str, Float[Array, ""]]:
     """The problem's metrics, means over the rows of its "train", "validation" or "test" data.
 
     A function to minimise has no data: its metrics are those at `params`, whatever the split.
     Equal to `problem.metrics(params, data)` to rounding, in less memory where the problem has
-    `per_row`, whose means its metrics then are.
+    `per_row`, whose means its metrics then are. Raises ValueError for another split.
     """
+    if not isinstance(split, str) or split not in _SPLITS:
+        raise unknown_name("evaluate", "split", split, _SPLITS)
     data = getattr(problem, split)
     if data is None or num_rows(data) <= BLOCK_ROWS or not hasattr(problem, "per_row"):
         return problem.metrics(params, data)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 
 from jaxnn import problems, schedules, tree
-from jaxnn.errors import bad_type, bad_value, check_integer
+from jaxnn.errors import bad_type, bad_value, check_integer, shown
 from jaxnn.optimizers import check, check_rule, make_hyper, scheduled
 from jaxnn.training import batches
 from jaxnn.training.feed import Data, Fed, Feed, Keys, Prepared, prepare
@@ -75,7 +75,8 @@ def train(
     rows.
     initial: parameters to start from, or a Run to go on from (with the same key: then 200 + 200
     steps are 400, to the bit).
-    ceiling: of |loss| and of the parameters' norm; a trial above it is frozen. None is infinite.
+    ceiling: of |loss| and of the parameters' norm; a trial above it is frozen. None is infinite:
+    then a run that ends at a loss of 2e29 is OK too, as everything in it was finite.
     horizon: the steps that schedules are stretched over; by default where this run ends.
 
     Compiled once for a problem's shapes, a rule and the integers above; never again for other
@@ -86,7 +87,9 @@ def train(
         "train", problem, optimizer, num_steps, batch_size, schedule, record_every, ceiling
     )
     if not _is_key(key):
-        raise bad_type("train", "key", "one JAX key", repr(key), "Pass jax.random.key(0).")
+        many = getattr(key, "ndim", 0) > 0
+        fix = "Pass one of them, or vmap over keys." if many else "Pass jax.random.key(0)."
+        raise bad_type("train", "key", "one JAX key", shown(key), fix)
     if horizon is not None:
         check_integer("train", "horizon", horizon, low=1)
     start = initial.step if isinstance(initial, Run) else 0
