@@ -16,7 +16,7 @@ import optax
 import pytest
 
 from jaxnn import bench, problems, schedules, training
-from jaxnn.bench import Protocol, words
+from jaxnn.bench import Protocol, report, words
 from jaxnn.bench.statistics import Estimate, mean_interval
 from jaxnn.models import MLP
 from jaxnn.optimizers import from_optax, scheduled, sgd
@@ -152,7 +152,7 @@ def test_a_contestant_that_fails_leaves_the_others_alone(comparison: Any) -> Non
     assert broken.num_failed_tuning == 10
     assert np.all(np.isnan(broken.values("loss")))
     assert result.order() == ["sgd", "momentum"]
-    assert "momentum failed on a seed and cannot be compared." in result.summary()[0]
+    assert "momentum failed on 3 of 3 seeds and cannot be compared." in result.summary()[0]
     assert str(result.verdict("sgd", "momentum")) == (
         "sgd and momentum cannot be compared on test loss: a run failed."
     )
@@ -344,3 +344,15 @@ def test_figures_in_words() -> None:
     assert words.estimate(Estimate(95.0, 70.0, math.inf), "steps") == "95 [70, never]"
     assert words.estimate(Estimate(math.nan, math.nan, math.nan)) == "– [–, –]"
     assert words.setting({"learning_rate": 0.01234, "b1": 0.9}) == "learning_rate=0.0123, b1=0.9"
+
+
+def test_what_cannot_be_saved_whole_leaves_nothing(
+    comparison: bench.Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(report, "_pictures", failing)
+    with pytest.raises(MemoryError):
+        report.save(comparison, tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -7,14 +7,18 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import jaxnn
 from jaxnn import problems
+from jaxnn.bench import report
 from jaxnn.cli import main
+from jaxnn.cli.app import app
 from jaxnn.cli.bench import DEFAULT_OPTIMIZERS
 from jaxnn.cli.listing import tables
 from jaxnn.optimizers import OPTIMIZERS
@@ -37,6 +41,12 @@ def nan():
     spoiled[7, 2] = np.nan
     return problems.classification(spoiled, y)
 
+def needs(argument):
+    return argument
+
+def raises():
+    raise RuntimeError("no data today")
+
 def out_of_range():
     return problems.classification(x, y + 1, model=MLP((3, 4, 3)))
 
@@ -52,6 +62,7 @@ def mismatched():
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of one's own to work in, with a module of one's own problems."""
     (tmp_path / "own.py").write_text(OWN)
+    (tmp_path / "broken.py").write_text("import no_such_package")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "own", raising=False)
@@ -60,13 +71,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def call(*arguments: str) -> int:
     """Run the entry point in this process; the exit code."""
-    before = sys.argv
+    before, handler = sys.argv, signal.getsignal(signal.SIGINT)
     sys.argv = ["jaxnn", *arguments]
     try:
         with pytest.raises(SystemExit) as caught:
             main()
     finally:
         sys.argv = before
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
     return caught.value.code or 0
 
 
@@ -87,7 +100,7 @@ SMALL = ("--trials", "2", "--seeds", "2", "--steps", "10")
         ),
         (
             ("--set", "sgd"),
-            "bench: `set` must be optimizer.number=value; got 'sgd'. For example adam.b1=0.8.",
+            "`--set` must be optimizer.number=value; got 'sgd'. For example adam.b1=0.8.",
         ),
         (
             ("--problem", "own:nan"),
@@ -107,30 +120,50 @@ SMALL = ("--trials", "2", "--seeds", "2", "--steps", "10")
         ),
         (
             ("--problem", "own:missing"),
-            "bench: `problem` must be an importable module:attribute; got 'own:missing'. "
+            "`--problem` must be an importable module:attribute; got 'own:missing'. "
             "own has no 'missing'.",
         ),
         (
+            ("--problem", "own:needs"),
+            "`--problem` must be an importable module:attribute; got 'own:needs'. It must be "
+            "callable without arguments: missing a required argument: 'argument'.",
+        ),
+        (
+            ("--problem", "own:raises"),
+            "`--problem` must be an importable module:attribute; got 'own:raises'. Calling it "
+            "failed: RuntimeError: no data today (own.py, line 21).",
+        ),
+        (
+            ("--problem", "broken:x"),
+            "`--problem` must be an importable module:attribute; got 'broken:x'. Importing broken "
+            "failed: ModuleNotFoundError: No module named 'no_such_package' (broken.py, line 1).",
+        ),
+        (
             ("--problem", "nowhere:good"),
-            "bench: `problem` must be an importable module:attribute; got 'nowhere:good'. "
+            "`--problem` must be an importable module:attribute; got 'nowhere:good'. "
             "Run the command in the folder that holds it, or set PYTHONPATH.",
         ),
         (
             ("--seed", "-1"),
-            "Protocol: `seed` must be in [0, 4294967296); got -1. Pass for example 0.",
+            "`--seed` must be in [0, 4294967296); got -1. Pass for example 0.",
         ),
         (
             ("--seed", "4294967296"),
-            "Protocol: `seed` must be in [0, 4294967296); got 4294967296. Pass for example 0.",
+            "`--seed` must be in [0, 4294967296); got 4294967296. Pass for example 0.",
         ),
         (
             ("--seeds", "1"),
-            "Protocol: `evaluation_seeds` must be >= 2; got 1. Pass 2 or more.",
+            "`--seeds` must be >= 2; got 1. Pass 2 or more.",
         ),
-        (("--steps", "0"), "Protocol: `num_steps` must be >= 1; got 0. Pass 1 or more."),
+        (
+            ("--out", ""),
+            "`--out` must be a folder of its own; got the current one. Name a new one, or leave "
+            "--out away.",
+        ),
+        (("--steps", "0"), "`--steps` must be >= 1; got 0. Pass 1 or more."),
         (
             ("--out", "own.py/results"),
-            "report: `out` must be a folder that can be written to; got 'own.py/results' "
+            "`--out` must be a folder that can be written to; got 'own.py/results' "
             "(Not a directory). Choose another with --out.",
         ),
     ],
@@ -232,11 +265,35 @@ def test_ctrl_c_ends_cleanly(tmp_path: Path) -> None:
         assert process.stdout.readline().startswith("digits: 8 optimizers")
         time.sleep(1.0)
         process.send_signal(signal.SIGINT)
-        try:
-            _, errors = process.communicate(timeout=20)
-        except subprocess.TimeoutExpired:  # it came where Python could not raise it
-            process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=100)
+        _, errors = process.communicate(timeout=100)
     assert process.returncode == 130
     assert errors == "stopped: nothing was saved\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("delay", [0.15, 0.6, 1.2])
+def test_ctrl_c_while_modules_are_imported(delay: float, tmp_path: Path) -> None:
+    with subprocess.Popen([JAXNN, "bench"], cwd=tmp_path, stderr=subprocess.PIPE) as process:
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, b"stopped: nothing was saved\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_comparison_that_is_done_is_saved_whatever_is_pressed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save = report.save
+
+    def pressed(*arguments: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return save(*arguments)
+
+    monkeypatch.setattr(report, "save", pressed)
+    arguments = ("--problem", "own:good", "--optimizers", "sgd", "--out", "here")
+    with pytest.raises(SystemExit) as caught:
+        app(["bench", *arguments, *SMALL])
+    assert caught.value.code == 130
+    assert capsys.readouterr().err == "stopped: the results were saved\n"
+    assert (folder / "here" / "comparison.json").exists()

@@ -85,8 +85,20 @@ def prepare(folder: str | Path) -> Path:
 
 
 def save(comparison: Comparison, folder: Path) -> Path:
-    """Write table.csv, trials.csv, comparison.json, report.md and two pictures a problem."""
+    """Write table.csv, trials.csv, comparison.json, report.md and two pictures a problem.
+
+    All or nothing: they are written beside, and moved when they are whole, comparison.json last.
+    """
     folder = prepare(folder)
+    with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as beside:
+        _write(comparison, Path(beside))
+        whole = sorted(Path(beside).iterdir(), key=lambda path: path.name == "comparison.json")
+        for path in whole:
+            path.replace(folder / path.name)
+    return folder
+
+
+def _write(comparison: Comparison, folder: Path) -> None:
     table = comparison.table()
     _write_csv(folder / "table.csv", table)
     _write_csv(folder / "trials.csv", _trials(comparison))
@@ -118,7 +130,6 @@ def save(comparison: Comparison, folder: Path) -> Path:
     made = ", ".join(f"{k} {v}" for k, v in _provenance().items())
     lines += [f"Protocol: {protocol}.", "", f"Made with {made}.", ""]
     (folder / "report.md").write_text("\n".join(lines), encoding="utf-8")
-    return folder
 
 
 def note(comparison: Comparison, problem: str | None = None) -> str:

@@ -122,7 +122,12 @@ def _paragraph(comparison: Comparison, problem: str, metric: str, *, exact: bool
         verb = "is" if len(identical) == 1 else "are"
         sentences.append(f"{_join(identical)} {verb} identical to it on every seed.")
     if failed:
-        sentences.append(f"{_join(failed)} failed on a seed and cannot be compared.")
+        counts = [np.count_nonzero(np.isnan(comparison.values(n, metric, problem))) for n in failed]
+        seeds = comparison.protocol.evaluation_seeds
+        parts = [
+            f"{name} failed on {k} of {seeds} seeds" for name, k in zip(failed, counts, strict=True)
+        ]
+        sentences.append(f"{_join(parts)} and cannot be compared.")
     return " ".join(sentences)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -12,8 +13,9 @@ from typing import Annotated, Any
 import typer
 
 from jaxnn.cli import bench, doctor, listing
+from jaxnn.cli.interrupts import STOPPED
 
-__all__ = ["app", "main"]
+__all__ = ["app", "run"]
 
 app = typer.Typer(
     name="jaxnn",
@@ -40,6 +42,27 @@ def _options(
     del version
 
 
+_OPTIONS = {
+    "num_steps": "--steps",
+    "tuning_trials": "--trials",
+    "evaluation_seeds": "--seeds",
+    "seed": "--seed",
+    "fixed": "--set",
+    "set": "--set",
+    "optimizers": "--optimizers",
+    "problem": "--problem",
+    "out": "--out",
+}
+
+
+def _in_options(sentence: str) -> str:
+    """The sentence with an argument of Python called what it is called in the shell."""
+    found = re.match(r"[\w.]+: `(\w+)` ", sentence)
+    if not found or found[1] not in _OPTIONS:
+        return sentence
+    return f"`{_OPTIONS[found[1]]}` {sentence[found.end() :]}"
+
+
 def _guarded(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
@@ -49,10 +72,10 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except BadInput as error:
-            typer.echo(f"error: {error}", err=True)
+            typer.echo(f"error: {_in_options(str(error))}", err=True)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
-            typer.echo("stopped: nothing was saved", err=True)
+            typer.echo(STOPPED, err=True)
             raise typer.Exit(130) from None
 
     return run
@@ -63,12 +86,10 @@ app.command("list")(_guarded(listing.list_tables))
 app.command("doctor")(_guarded(doctor.doctor))
 
 
-def main() -> None:
-    """The entry point."""
+def run() -> None:
+    """The command that the arguments name; ends with its exit code."""
     try:
         app()
-    except KeyboardInterrupt:  # outside a command
-        _stop()
     except SystemExit as end:
         if end.code == 130:
             _stop()

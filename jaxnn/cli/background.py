@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from jaxnn.cli.interrupts import noted
+
 __all__ = ["in_background"]
 
 T = TypeVar("T")
@@ -15,8 +17,7 @@ T = TypeVar("T")
 def in_background(work: Callable[[], T]) -> T:
     """What `work()` returns or raises, run in a thread of its own while this one waits.
 
-    Python raises KeyboardInterrupt in the main thread, wherever that is. Inside a callback of XLA
-    it would end the process with SIGABRT; here it is always waiting. The thread is left behind.
+    Ctrl-C raises KeyboardInterrupt here, and leaves the thread behind.
     """
     outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
 
@@ -27,6 +28,9 @@ def in_background(work: Callable[[], T]) -> T:
             outcome.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
-    while not outcome.done():  # a wait without an end cannot be interrupted everywhere
-        concurrent.futures.wait([outcome], timeout=0.5)
+    with noted() as ctrl_c:
+        while not outcome.done():
+            if ctrl_c.pressed:
+                raise KeyboardInterrupt
+            concurrent.futures.wait([outcome], timeout=0.1)
     return outcome.result()

@@ -8,15 +8,17 @@ import datetime
 import functools
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from jaxnn.cli.interrupts import noted
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from jaxnn.bench import Comparison
+    from jaxnn.bench import Comparison, Protocol
 
 __all__ = ["DEFAULT_OPTIMIZERS", "bench"]
 
@@ -58,14 +60,13 @@ def bench(
     """
     from rich.console import Console
 
-    from jaxnn.cli.background import in_background
     from jaxnn.cli.devices import use_all_cores
 
     use_all_cores()
-    from jaxnn.bench import QUICK, Protocol, report, run
+    from jaxnn.bench import QUICK, Protocol, report
     from jaxnn.bench.run import contestants
     from jaxnn.cli.load import load_problem
-    from jaxnn.cli.progress import ContestProgress
+    from jaxnn.errors import bad_value
 
     chosen = {"num_steps": steps, "tuning_trials": trials, "evaluation_seeds": seeds, "seed": seed}
     chosen = {name: value for name, value in chosen.items() if value is not None}
@@ -76,33 +77,53 @@ def bench(
     fixed = parse_fixed(set_ or [])
     contestants(names, fixed)
     the_problem = load_problem(problem)
+    if out == Path():
+        fix = "Name a new one, or leave --out away."
+        raise bad_value("bench", "out", "a folder of its own", "the current one", fix)
     stamp = datetime.datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    folder = out or Path("jaxnn-results") / f"bench-{stamp}"
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    report.prepare(folder)
+    folder = Path("jaxnn-results") / f"bench-{stamp}" if out is None else out
+    with noted() as ctrl_c:  # a comparison that is done is saved whole
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        report.prepare(folder)
+        try:
+            comparison = _compared(names, the_problem, protocol, fixed)
+        except BaseException:
+            with contextlib.suppress(OSError):  # somebody has put something there
+                for path in missing:
+                    path.rmdir()
+            raise
+        console = Console()
+        show(console, comparison)
+        report.save(comparison, folder)
+        console.print(f"Results: {folder}", soft_wrap=True, highlight=False)
+    if ctrl_c.pressed:
+        typer.echo("stopped: the results were saved", err=True)
+        raise typer.Exit(130)
+
+
+def _compared(
+    names: list[str], problem: Any, protocol: Protocol, fixed: dict[str, dict[str, float]]
+) -> Comparison:
+    """The comparison, with its progress on the screen. Ctrl-C raises KeyboardInterrupt."""
+    from rich.console import Console
+
+    from jaxnn.bench import run
+    from jaxnn.cli.background import in_background
+    from jaxnn.cli.progress import ContestProgress
 
     console = Console()
+    plural = "" if len(names) == 1 else "s"
     console.print(
-        f"[bold]{the_problem.name}[/bold]: {len(names)} optimizers × ({protocol.tuning_trials} "
+        f"[bold]{problem.name}[/bold]: {len(names)} optimizer{plural} × ({protocol.tuning_trials} "
         f"tuning trials × {protocol.tuning_seeds} seeds + {protocol.evaluation_seeds} fresh seeds)"
         f" × {protocol.num_steps} steps",
         highlight=False,
     )
     threading.Thread(target=_import_late, daemon=True).start()
-    try:
-        with ContestProgress(console, names) as progress:
-            work = functools.partial(
-                run, names, the_problem, protocol, fixed=fixed, progress=progress
-            )
-            comparison = in_background(work)
-    except BaseException:
-        with contextlib.suppress(OSError):  # somebody has put something there
-            for path in missing:
-                path.rmdir()
-        raise
-    show(console, comparison)
-    report.save(comparison, folder)
-    console.print(f"Results: {folder}", soft_wrap=True, highlight=False)
+    with ContestProgress(console, names) as progress:
+        return in_background(
+            functools.partial(run, names, problem, protocol, fixed=fixed, progress=progress)
+        )
 
 
 def _import_late() -> None:
