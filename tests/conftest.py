@@ -20,6 +20,8 @@ import hypothesis
 import jax
 import pytest
 
+from jaxnn.sweeps import engine
+
 collect_ignore = ["golden"]  # scripts that need libraries of their own
 
 hypothesis.settings.register_profile(
@@ -38,6 +40,15 @@ def forget_programs() -> Iterator[None]:
     """Thousands of compiled programs at once are more than a process may map."""
     yield
     jax.clear_caches()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def sweeps_compile_like_the_rest() -> Iterator[None]:
+    """The engine's own options would come instead of the flags above."""
+    with pytest.MonkeyPatch.context() as patch:
+        if os.environ.get("XLA_FLAGS", "").endswith("_level=0"):
+            patch.setattr(engine, "options", lambda platform, short: None)
+        yield
 
 
 @pytest.fixture
