@@ -271,7 +271,7 @@ def test_ctrl_c_ends_cleanly(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("delay", [0.15, 0.6, 1.2])
+@pytest.mark.parametrize("delay", [0.6, 1.2])  # Python itself takes a while to start
 def test_ctrl_c_while_modules_are_imported(delay: float, tmp_path: Path) -> None:
     with subprocess.Popen([JAXNN, "bench"], cwd=tmp_path, stderr=subprocess.PIPE) as process:
         time.sleep(delay)
