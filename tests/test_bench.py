@@ -204,8 +204,39 @@ def test_the_leader_on_steps_has_the_smallest_median(comparison: Any) -> None:
     assert nobody.summary()[-1].endswith("no contestant arrives on most seeds.")
     level = with_steps(comparison, sgd=[4.0, 4.0, 8.0], adam=[4.0, 4.0, 12.0])
     assert "sgd has the fewest, 4 [4, 8]. adam has the same median. " in level.summary()[-1]
-    alike = with_steps(comparison, sgd=[4.0, 8.0, 4.0], adam=[4.0, 8.0, 4.0])
+    alike = with_steps(comparison, sgd=[4.0, 8.0, 4.0], adam=[4.0, 8.0, 4.0], momentum=[20.0] * 3)
     assert alike.summary()[-1].endswith("adam is identical to it on every seed.")
+    tie = with_steps(comparison, sgd=[4.0, 8.0, 4.0], adam=[4.0, 8.0, 4.0])
+    assert tie.summary()[-1].endswith(" (median): all have the same, 4 [4, 8].")
+    late = with_steps(comparison, sgd=[20.0] * 3, adam=[math.inf] * 3)  # 20 is the last step
+    assert "identical" not in late.summary()[-1]
+
+
+def with_losses(comparison: Any, **losses: list[float]) -> Any:
+    """Those contestants, without a target, with other test losses."""
+    changed = []
+    for outcome in comparison.outcomes:
+        if outcome.optimizer in losses:
+            columns = dict(outcome.evaluation.columns)
+            columns["loss"] = np.where(columns["setting"] == 0, np.nan, columns["loss"])
+            columns["loss"][columns["setting"] == 0] = losses[outcome.optimizer]
+            evaluation = dataclasses.replace(outcome.evaluation, columns=columns)
+            changed.append(dataclasses.replace(outcome, evaluation=evaluation, steps=None))
+    return dataclasses.replace(comparison, outcomes=tuple(changed))
+
+
+def test_a_verdict_fits_what_it_is_about(comparison: Any) -> None:
+    nan = math.nan
+    alone = with_losses(comparison, sgd=[1.0, 2.0, 3.0])
+    assert alone.summary()[0] == "Test loss: 2 [-0.484, 4.48] (sgd)."
+    assert with_losses(comparison, sgd=[nan] * 3, adam=[1.0, nan, 2.0]).summary()[0] == (
+        "Test loss: sgd failed on 3 of 3 seeds and adam failed on 1 of 3 seeds."
+    )
+    fallen = with_losses(comparison, sgd=[-1e9, -2e9, -3e9], adam=[1.0, 2.0, 3.0]).summary()[0]
+    assert "sgd has the lowest, -2e+09" in fallen
+    assert "no lower bound" in fallen
+    assert "no lower bound" not in alone.summary()[0]
+    assert "ranks nobody" in report.note(alone)
 
 
 def test_a_function_to_minimise_is_a_problem_too(tmp_path: Path) -> None:

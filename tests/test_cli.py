@@ -17,7 +17,7 @@ import pytest
 import jaxnn
 from jaxnn import problems
 from jaxnn.bench import report
-from jaxnn.cli import main
+from jaxnn.cli import interrupts, main
 from jaxnn.cli.app import app
 from jaxnn.cli.bench import DEFAULT_OPTIMIZERS
 from jaxnn.cli.listing import tables
@@ -92,8 +92,22 @@ SMALL = ("--trials", "2", "--seeds", "2", "--steps", "10")
     [
         (
             ("--optimizers", "sgd,adm"),
-            "optimizers.get: `name` must be a known name; got 'adm'. Did you mean 'adam'?",
+            "`--optimizers` must be a known name; got 'adm'. Did you mean 'adam'? "
+            "See `jaxnn list optimizers`.",
         ),
+        (
+            ("--optimizers", "zzz"),
+            "`--optimizers` must be a known name; got 'zzz'. See `jaxnn list optimizers`.",
+        ),
+        (
+            ("--optimizers", "sgd,adam", "--set", "adm.b1=0.8"),
+            "`--set` must be one of adam, sgd; got 'adm'. Did you mean 'adam'?",
+        ),
+        (
+            ("--set", "sgd.rate=1"),
+            "`--set sgd` must be one of learning_rate; got 'rate'. Did you mean 'learning_rate'?",
+        ),
+        (("--trials", "0"), "`--trials` must be >= 1; got 0. Pass 1 or more."),
         (
             ("--set", "sgd.learning_rate=-0.1"),
             "sgd: `learning_rate` must be > 0; got -0.1. Did you mean 0.1?",
@@ -116,7 +130,8 @@ SMALL = ("--trials", "2", "--seeds", "2", "--steps", "10")
         (("--problem", "own:mismatched"), None),
         (
             ("--problem", "digitz"),
-            None,
+            "`--problem` must be a known name; got 'digitz'. Did you mean 'digits'? "
+            "See `jaxnn list problems`.",
         ),
         (
             ("--problem", "own:missing"),
@@ -199,6 +214,25 @@ def test_results_go_to_a_folder_of_their_own_by_default(folder: Path) -> None:
     assert re.fullmatch(r"bench-\d{8}-\d{6}", made.name)
 
 
+def test_narrow_terminals_break_nothing_in_two(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "56")  # this problem has a column less than others
+    assert call("bench", "--problem", "own:good", "--optimizers", "sgd", *SMALL) == 0
+    out = capsys.readouterr().out
+    assert "own: 1 optimizer × " in out
+    table = out.partition("Brackets:")[0]
+    assert all(line.count("[") == line.count("]") for line in table.splitlines())
+    assert table.splitlines()[-1].count("[") == 2  # under their figures
+    monkeypatch.setenv("COLUMNS", "80")
+    call("bench", "--help")
+    options = capsys.readouterr().out
+    assert all(name in options for name in DEFAULT_OPTIMIZERS.split(","))
+    assert "…" not in options
+    assert call("list", "optimizers") == 0
+    assert re.search(r"^  dpsgd .* key,\n {40,}per_example_grads$", capsys.readouterr().out, re.M)
+
+
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("--version") == 0
     assert capsys.readouterr().out == f"jaxnn {jaxnn.__version__}\n"
@@ -269,6 +303,17 @@ def test_ctrl_c_ends_cleanly(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert errors == "stopped: nothing was saved\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_started_it_with_ctrl_c_ignored_keeps_it_so() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        interrupts.stop_at_once()
+        with interrupts.noted():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("delay", [0.6, 1.2])  # Python itself takes a while to start

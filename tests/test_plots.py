@@ -50,7 +50,34 @@ def random_trace(*sizes: int, examples: int = 2) -> SimpleNamespace:
     return SimpleNamespace(loss=0.125, layers=layers)
 
 
+STEPS = np.arange(1, 101)
+CURVES = {
+    name: (STEPS, np.exp(-STEPS / (20 + 5 * k)) * RNG.uniform(0.8, 1.2, (5, 100)) + 0.05)
+    for k, name in enumerate(("sgd", "momentum", "nesterov", "adagrad", "rmsprop"))
+}
+CURVES["momentum"] = (STEPS, np.full((5, 100), np.nan))
+
+# From four decades down to an eighth of one, and one value only.
+RANGES = (
+    (1e-4, 1e0),
+    (1e-3, 0.9e-1),
+    (2.1e-3, 7.7e-3),
+    (0.31, 0.41),
+    (0.9e-3, 1.1e-2),
+    (0.125, 0.125),
+)
+TRIALS = {
+    f"rule {k}": (np.repeat(np.geomspace(*ends, 6), 3), RNG.uniform(0.1, 2, 18), ends[0])
+    for k, ends in enumerate(RANGES)
+}
+TRIALS["rule 2"][1][-1] = np.nan
+
 PICTURES = {
+    "curves": lambda: plots.learning_curves(CURVES, ylabel="validation loss", title="five"),
+    "a curve": lambda: plots.learning_curves({"sgd": CURVES["sgd"]}, title="one"),
+    "curves, all failed": lambda: plots.learning_curves({"momentum": CURVES["momentum"]}),
+    "sensitivity": lambda: plots.sensitivity(TRIALS, ylabel="test loss", title="six"),
+    "sensitivity, one": lambda: plots.sensitivity({"a": (*TRIALS["rule 0"][:2], None)}),
     "1-D": lambda: plots.decision_boundary_1d(
         dissect.linear_boundary(2.0, -1.0, -1, 1), POINTS[:, 0], CLASSES, title="2p − 1 = 0"
     ),
@@ -258,6 +285,41 @@ def test_backprop_shows_every_number_of_a_small_network():
     np.testing.assert_array_equal(order, np.argsort(abs(slopes)))
     dashed = [line.get_linestyle() != "-" for line in axes.lines]
     np.testing.assert_array_equal(dashed, slopes < 0)
+
+
+def test_curves_say_what_is_drawn_and_what_failed():
+    fig = PICTURES["curves"]()
+    first, failed, *_ = fig.axes
+    shown = words(fig)
+    assert {"validation loss", "geometric mean and 95 % band", "the others"} <= set(shown)
+    assert [text.get_text() for text in failed.texts] == ["failed on 5 of 5 seeds"]
+    assert sum("failed" in text for text in shown) == 1
+    assert first.get_xlim()[0] < 1 < 100 < first.get_xlim()[1]  # markers at the ends are whole
+    assert [axes.get_xlabel() for axes in fig.axes[:5]] == ["", "step", "step", "step", "step"]
+    alone = words(PICTURES["a curve"]())
+    assert "the others" not in alone
+    assert "failed on 5 of 5 seeds" in words(PICTURES["curves, all failed"]())
+
+
+def x_labels(axes) -> list[Text]:
+    low, high = sorted(axes.get_xlim())
+    ticks = zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+    return [label for x, label in ticks if low <= x <= high and label.get_text()]
+
+
+def test_every_panel_of_a_sensitivity_can_be_read():
+    fig = PICTURES["sensitivity"]()
+    renderer = drawn(fig).get_renderer()
+    panels = fig.axes[: len(RANGES)]
+    labels = [x_labels(axes) for axes in panels]
+    assert min(map(len, labels)) >= 2
+    for column in range(3):
+        left, right = labels[column][-1], labels[column + 1][0]
+        gap = right.get_window_extent(renderer).x0 - left.get_window_extent(renderer).x1
+        assert gap > 8  # dots, at 100 an inch
+    (axes,) = PICTURES["sensitivity, one"]().axes
+    assert {"chosen", "failed on a seed"} <= set(words(fig))
+    assert not {"chosen", "failed on a seed"} & set(words(axes.figure))
 
 
 def luminance(color) -> float:

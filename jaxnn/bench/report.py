@@ -143,8 +143,9 @@ def note(comparison: Comparison, problem: str | None = None) -> str:
             "its last step."
         )
     sentences.append(
-        "µs/step: of one network in its fastest block, contestants side by side: rough; – where "
-        "that was too short to tell."
+        "µs/step: wall time of one network's step, in the fastest block, while contestants shared "
+        "the cores: it may be off by a factor of 3 and ranks nobody; – where that was too short "
+        "to tell."
     )
     return " ".join(sentences)
 
@@ -171,7 +172,7 @@ def _pictures(comparison: Comparison, problem: str, folder: Path) -> tuple[str, 
         swept,
         xlabel="learning rate",
         ylabel="test loss",
-        title=f"{problem}: every setting on fresh seeds; filled: chosen on validation rows",
+        title=f"{problem}: every setting on fresh seeds; chosen on validation rows",
     )
     return curves.name, plots.save(figure, folder / f"sensitivity{suffix}.png").name
 

@@ -91,17 +91,22 @@ def _paragraph(comparison: Comparison, problem: str, metric: str, *, exact: bool
     leader, *others = comparison.order(metric, problem)
     leading = comparison.estimate(leader, metric, problem)
     if math.isnan(leading.value):
-        return f"{subject}: every contestant failed on a seed."
+        return f"{subject}: {_failures(comparison, problem, metric, [leader, *others])}."
     if math.isinf(leading.value):
         return f"{subject}: no contestant arrives on most seeds."
     best = {"accuracy": "highest", "steps": "fewest"}.get(metric, "lowest")
+    figure = number(leading.value, metric) if exact else estimate(leading, metric)
+    if not others:
+        return f"{subject}: {figure} ({leader}).{_unbounded(leading, metric)}"
+    if all(_alike(comparison, problem, metric, leader, other) for other in others):
+        return f"{subject}: all have the same, {figure}.{_unbounded(leading, metric)}"
+    sentences = [f"{subject}: {leader} has the {best}, {figure}.{_unbounded(leading, metric)}"]
     if exact:
-        return f"{subject}: {leader} has the {best}, {number(leading.value, metric)}."
-    sentences = [f"{subject}: {leader} has the {best}, {estimate(leading, metric)}."]
+        return sentences[0]
     verdicts = [comparison.verdict(leader, other, problem, metric=metric) for other in others]
     failed = [v.b for v in verdicts if math.isnan(v.p_value)]
     beaten = [v.b for v in verdicts if v.winner == leader]
-    identical = [v.b for v in verdicts if v.paired.p_value == 1 and v.paired.difference.value == 0]
+    identical = [x for x in others if _alike(comparison, problem, metric, leader, x)]
     same = [v for v in verdicts if v.winner is None and v.b not in (*failed, *identical)]
     level = [
         other
@@ -122,13 +127,33 @@ def _paragraph(comparison: Comparison, problem: str, metric: str, *, exact: bool
         verb = "is" if len(identical) == 1 else "are"
         sentences.append(f"{_join(identical)} {verb} identical to it on every seed.")
     if failed:
-        counts = [np.count_nonzero(np.isnan(comparison.values(n, metric, problem))) for n in failed]
-        seeds = comparison.protocol.evaluation_seeds
-        parts = [
-            f"{name} failed on {k} of {seeds} seeds" for name, k in zip(failed, counts, strict=True)
-        ]
-        sentences.append(f"{_join(parts)} and cannot be compared.")
+        failures = _failures(comparison, problem, metric, failed)
+        sentences.append(f"{failures} and cannot be compared.")
     return " ".join(sentences)
+
+
+def _failures(comparison: Comparison, problem: str, metric: str, names: list[str]) -> str:
+    parts = []
+    for name in names:
+        finite = np.isfinite(comparison.values(name, metric, problem))
+        parts.append(f"{name} failed on {np.sum(~finite)} of {len(finite)} seeds")
+    return _join(parts)
+
+
+def _alike(comparison: Comparison, problem: str, metric: str, a: str, b: str) -> bool:
+    """Whether two contestants have the same figure on every seed; those that failed have none."""
+    first, second = (comparison.values(name, metric, problem) for name in (a, b))
+    return np.array_equal(first, second)
+
+
+UNBOUNDED = -1e6
+"""No loss that has a lower bound falls so low."""
+
+
+def _unbounded(leading: Estimate, metric: str) -> str:
+    if metric != "loss" or leading.value > UNBOUNDED:
+        return ""
+    return " The loss seems to have no lower bound: this says who ran away fastest, no more."
 
 
 def _count(needed: float) -> str:

@@ -53,14 +53,25 @@ _OPTIONS = {
     "problem": "--problem",
     "out": "--out",
 }
+_SPEAKERS = {"Protocol", "bench", "bench.run", "report"}
+_TABLES = {"optimizers.get": "--optimizers", "problems.get": "--problem"}
 
 
 def _in_options(sentence: str) -> str:
     """The sentence with an argument of Python called what it is called in the shell."""
-    found = re.match(r"[\w.]+: `(\w+)` ", sentence)
-    if not found or found[1] not in _OPTIONS:
+    found = re.match(r"([\w.]+): `(\w+)` must be ", sentence)
+    if not found:
         return sentence
-    return f"`{_OPTIONS[found[1]]}` {sentence[found.end() :]}"
+    (where, name), rest = found.groups(), sentence[found.end() :]
+    if where in _TABLES and name == "name":  # too many to list them in a sentence
+        got = rest.partition("; got ")[2]
+        table = where.partition(".")[0]
+        return f"`{_TABLES[where]}` must be a known name; got {got} See `jaxnn list {table}`."
+    if name == "hyper":
+        return f"`--set {where}` must be {rest}"
+    if where in _SPEAKERS and name in _OPTIONS:
+        return f"`{_OPTIONS[name]}` must be {rest}"
+    return sentence
 
 
 def _guarded(command: Callable[..., None]) -> Callable[..., None]:

@@ -27,7 +27,11 @@ DEFAULT_OPTIMIZERS = "sgd,momentum,nesterov,adagrad,rmsprop,adadelta,adam,adamw"
 
 def bench(
     optimizers: Annotated[
-        str, typer.Option(help="Contestants, by name, with commas between.")
+        str,
+        typer.Option(
+            help="Contestants, by name, with commas between.",
+            show_default=DEFAULT_OPTIMIZERS.replace(",", ", "),
+        ),
     ] = DEFAULT_OPTIMIZERS,
     problem: Annotated[
         str, typer.Option(help="A name of `jaxnn list problems`, or module:attribute of your own.")
@@ -155,7 +159,12 @@ def show(console: Console, comparison: Comparison) -> None:
     from jaxnn.bench import report
 
     for problem in comparison.problems:
-        console.print(_grid(report.headings(comparison, problem), report.rows(comparison, problem)))
+        heads, body = report.headings(comparison, problem), report.rows(comparison, problem)
+        table = _grid(heads, body)
+        wide = console.measure(table, options=console.options.update(width=1000)).maximum
+        if wide > console.width:  # an interval goes under its figure
+            table = _grid(heads, [[cell.replace(" [", "\n[") for cell in row] for row in body])
+        console.print(table)
         console.print(f"[dim]{report.note(comparison, problem)}[/dim]\n", highlight=False)
         console.print(_grid(["", "best setting"], report.settings(comparison, problem)))
         console.print()

@@ -55,9 +55,12 @@ def noted() -> Iterator[Noted]:
 
 def _handle(handler: Any) -> Any:
     """Set what handles Ctrl-C and return what did; a thread that is not the main one may not."""
-    if threading.current_thread() is threading.main_thread():
-        return signal.signal(signal.SIGINT, handler)
-    return None
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:  # as a shell script starts what runs in its background
+        signal.signal(signal.SIGINT, handler)
+    return before
 
 
 def _stop(*_: Any) -> None:

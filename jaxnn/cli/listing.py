@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,8 +55,10 @@ def _print_optimizers(console: Console, rules: Mapping[str, Any]) -> None:
     for name, rule in rules.items():
         found = describe(rule)
         state, needs = f"{found.state_multiple:.2g} ×", ", ".join(found.needs)
-        line = f"{name:{width}}  {found.family:14}  {found.year}  {state:>6}  {needs}"
-        console.print(f"  {line.rstrip()}", highlight=False)
+        head = f"  {name:{width}}  {found.family:14}  {found.year}  {state:>6}  "
+        wide = max(console.width, len(head) + 20)
+        line = textwrap.fill(head + needs, wide, subsequent_indent=" " * len(head))
+        console.print(line.rstrip(), highlight=False)
         console.print(Padding(found.summary, (0, 0, 0, 6)), style="dim", highlight=False)
 
 
