@@ -8,7 +8,7 @@ dropped or made ten times as large, b in the place of 1 − b, a product in that
 another constant, the other of two arguments. It takes the place of the rule in this process and
 meets what the suite runs on it, until something fails: comparisons with Optax and golden files
 at a glance, then the tests, then the contracts. Prints a table and those that survive. Ends with 1
-where one does that `mutation/equivalent.py` does not explain, or what that explains is caught.
+where one does that `mutation/equivalent.toml` does not explain, or what that explains is caught.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ RULES = [
     "test_rules_momentum",
     "test_rules_parameter_free",
     "test_rules_second_order",
+    "test_rules_shared",
     "test_rules_sign_and_layers",
     "test_optimizers_closed_forms",
     "test_complex",
@@ -238,6 +239,9 @@ def _checks(target: Target) -> tuple[list[Check], list[Check]]:
         tests = list(checks.tests(values, target.subjects, dict(OPTIMIZERS)))
         tests += checks.tests(values, users, dict(OPTIMIZERS))
         tests += checks.tests([contracts], target.subjects, dict(OPTIMIZERS))
+    own = f"test_{target.path.stem}"
+    if (pathlib.Path(__file__).parent / f"{own}.py").exists():
+        tests = [*checks.tests([own], None, {}), *tests]
     return glances, [checks.doctests(_module_name(target.path)), *tests]
 
 
@@ -266,7 +270,7 @@ def main(arguments: list[str]) -> int:
         if asked.limit is None:
             stale += EQUIVALENT.get(report.name, {}).keys() - {x.name for x in report.equivalent}
     for name in stale:
-        print(f"\nCaught, or gone, and yet explained in mutation/equivalent.py: {name}")
+        print(f"\nCaught, or gone, and yet explained in mutation/equivalent.toml: {name}")
     return 1 if total.survivors or stale else 0
 
 

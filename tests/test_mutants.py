@@ -72,4 +72,4 @@ def test_an_explanation_of_what_is_caught_is_stale(
 ) -> None:
     monkeypatch.setitem(mutants.EQUIVALENT, "sgd", {"update: gone": "for the test"})
     assert mutants.main(["sgd"]) == 1
-    assert "explained in mutation/equivalent.py: update: gone" in capsys.readouterr().out
+    assert "explained in mutation/equivalent.toml: update: gone" in capsys.readouterr().out

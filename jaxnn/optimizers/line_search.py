@@ -4,9 +4,9 @@
 
 Lengths grow until two bracket a minimum, then close in on it. `lo` is the best length so far and
 `hi` the other end; the next is the minimum of a cubic or a parabola through values and slopes, in
-four cases, and the middle where the bracket has not shrunk by a third in two turns. As long as no
-length has decreased the value enough and passed the minimum, the line φ(0) + slope_rtol·t·φ'(0) is
-taken off the values, so that both conditions hold where the search ends.
+four cases, and the middle where the bracket has not shrunk by a third in two turns. For a length
+that is the best so far but has not decreased the value enough the line φ(0) + slope_rtol·t·φ'(0)
+is taken off the values, so that both conditions hold where the search ends.
 Near a minimum values no longer tell lengths apart: one that rises by at most approx_dec_rtol·|φ(0)|
 also counts as a decrease if φ'(t) <= (1 − 2·slope_rtol)·|φ'(0)|. A value or slope that is not
 finite sends the search back to a tenth of the way, and it never comes as far again.
@@ -72,7 +72,6 @@ class _Search(NamedTuple):
     limit: Float[Array, ""]  # the least length that was not finite
     widths: tuple[Float[Array, ""], Float[Array, ""]]  # of the bracket, a turn and two turns ago
     bracketed: Bool[Array, ""]
-    tilted: Bool[Array, ""]  # no length so far has decreased enough and passed the minimum
     done: Bool[Array, ""]
     evaluations: Int[Array, ""]
 
@@ -109,7 +108,6 @@ def search(
         limit=infinite,
         widths=(infinite, infinite),
         bracketed=jnp.zeros_like(slope, bool),
-        tilted=jnp.ones_like(slope, bool),
         done=~(slope < 0),
         evaluations=jnp.zeros_like(slope, jnp.int32),
     )
@@ -139,8 +137,7 @@ def _after(
     done = finite & _good_enough(start, new, conditions)
     tilt = conditions.slope_rtol * start.slope
     enough = new.value <= start.value + new.length * tilt
-    tilted = state.tilted & ~(enough & (new.slope >= 0))
-    taken_off = jnp.where(tilted & (new.value <= state.lo.value) & ~enough, tilt, 0)
+    taken_off = jnp.where((new.value <= state.lo.value) & ~enough, tilt, 0)
     lo, hi, at = (_tilt(point, taken_off) for point in (state.lo, state.hi, new))
 
     higher = at.value > lo.value
@@ -170,13 +167,12 @@ def _after(
         limit=state.limit,
         widths=tree.select(bracketed, (width, state.widths[0]), state.widths),
         bracketed=bracketed,
-        tilted=tilted,
         done=done | (bracketed & narrow),
         evaluations=state.evaluations + 1,
     )
     back = state._replace(
         trial=state.lo.length + 0.1 * (new.length - state.lo.length),
-        limit=jnp.minimum(state.limit, new.length),
+        limit=new.length,
         evaluations=state.evaluations + 1,
     )
     return tree.select(finite, after, back)
@@ -231,8 +227,9 @@ def _next(
     following = jnp.where(
         higher, first, jnp.where(passed, second, jnp.where(flatter, third, fourth))
     )
-    # Equal slopes or points leave no curve to go by.
-    return jnp.where(jnp.isfinite(following), following, (lo.length + hi.length) / 2)
+    # Equal slopes or points, or values far apart, leave no curve to go by.
+    other = jnp.where(higher | passed, lo.length, hi.length)
+    return jnp.where(jnp.isfinite(following), following, (new.length + other) / 2)
 
 
 def _cubic(a: _Point, b: _Point) -> tuple[Float[Array, ""], Bool[Array, ""]]:

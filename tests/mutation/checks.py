@@ -115,11 +115,12 @@ def doctests(module: str) -> Check:
     return Check(f"examples of {module}", run)
 
 
-def tests(modules: list[str], subjects: list[str], known: dict[str, Any]) -> Iterator[Check]:
+def tests(modules: list[str], subjects: list[str] | None, known: dict[str, Any]) -> Iterator[Check]:
     """The tests of these modules that are about one of the subjects, each with its arguments.
 
-    known: name → object of everything that tests may be about. A test is about those among its
-    arguments; where there are none, about those that its text, and what it calls, speak of.
+    subjects: None for every test. known: name → object of everything that tests may be about.
+    A test is about those among its arguments; where there are none, about those that its text,
+    and what it calls, speak of.
     Tests with another fixture than x64 are left out.
     """
     for module in map(importlib.import_module, modules):
@@ -131,7 +132,8 @@ def tests(modules: list[str], subjects: list[str], known: dict[str, Any]) -> Ite
                 about = set().union(*(_about(x, known) for x in arguments.values()))
                 if not about:
                     about = spoken.of(name) & known.keys()
-                if about & set(subjects) and _fixtures(function, arguments) <= {"x64"}:
+                meant = subjects is None or about & set(subjects)
+                if meant and _fixtures(function, arguments) <= {"x64"}:
                     run = functools.partial(_with_fixtures, function, arguments)
                     yield Check(f"{module.__name__}.{name}{label}", run)
 
