@@ -74,7 +74,8 @@ def train(
     record_every: validation after every so many updates, 0 for never; each costs a pass over those
     rows.
     initial: parameters to start from, or a Run to go on from (with the same key: then 200 + 200
-    steps are 400, to the bit).
+    steps are 400, to the bit; but for rules that reuse the gradient of a line search, L-BFGS and
+    conjugate gradients: to rounding).
     ceiling: of |loss| and of the parameters' norm; a trial above it is frozen. None is infinite:
     then a run that ends at a loss of 2e29 is OK too, as everything in it was finite.
     horizon: the steps that schedules are stretched over; by default where this run ends.
