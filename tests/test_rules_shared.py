@@ -14,7 +14,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxnn.optimizers import check, get, lbfgs, nonlinear_cg
+from jaxnn.optimizers import check, get, lbfgs
 from jaxnn.optimizers._projection import projected
 from jaxnn.optimizers._schedule_free import advance, start
 from jaxnn.optimizers._trust import trust_ratio
@@ -174,26 +174,69 @@ def test_lbfgs_remembers_what_is_curved(step: float, difference: float, kept: bo
 # Conjugate gradients
 
 
-def _after_direction(last: Any, decrease: float) -> Any:
-    """A step on ½‖x‖² from (1, 0), and the evaluations it takes, for that state."""
-    point, hyper = jnp.asarray([1.0, 0.0]), check(nonlinear_cg, {"approx_dec_rtol": 0.0})
-    state = nonlinear_cg.init(point, hyper)
-    state = state._replace(
-        direction=jnp.asarray(last), beta=jnp.ones(()), decrease=jnp.asarray(decrease)
-    )
-    _, state = nonlinear_cg.update(
-        point, state, point, hyper, value=jnp.asarray(0.5), value_fn=lambda x: 0.5 * jnp.sum(x * x)
-    )
-    return state
+def _bowl(x: Any) -> Any:
+    return 0.5 * jnp.sum(x * x)
+
+
+def _plain(x: Any) -> Any:
+    return -jnp.sum(x)
+
+
+def _on(
+    value_fn: Any, point: Any, *, sign: float = 1.0, formula: Any = "polak_ribiere", **state: Any
+) -> Any:
+    """The updates and the state after a step from a state like that."""
+    rule, point = get("nonlinear_cg", beta=formula), jnp.asarray(point)
+    hyper = check(rule, {"approx_dec_rtol": 0.0})
+    value, grads = jax.value_and_grad(value_fn)(point)
+    before = rule.init(point, hyper)
+    before = before._replace(**{name: jnp.asarray(x) for name, x in state.items()})
+    return rule.update(sign * grads, before, point, hyper, value=value, value_fn=value_fn)
 
 
 @pytest.mark.parametrize(("along", "kept"), [(0.985, True), (0.995, False), (1.005, False)])
 def test_nonlinear_cg_keeps_a_direction_that_descends_by_a_hundredth(
     along: float, kept: bool
 ) -> None:
-    found = _after_direction([along, 0.5], 0.1).direction
-    np.testing.assert_allclose(found, [along - 1, 0.5] if kept else [-1.0, 0.0], rtol=1e-12)
+    _, state = _on(_bowl, [1.0, 0.0], direction=[along, 0.5], beta=1.0, decrease=0.1)
+    wanted = [along - 1, 0.5] if kept else [-1.0, 0.0]
+    np.testing.assert_allclose(state.direction, wanted, rtol=1e-12)
 
 
-def test_nonlinear_cg_tries_no_length_above_1_first() -> None:
-    assert int(_after_direction([0.0, 0.0], 100.0).evaluations) == 1
+@pytest.mark.parametrize(("size", "decrease"), [(1.0, 100.0), (1e100, 1e-300)])
+def test_nonlinear_cg_first_tries_a_length_of_at_most_1_and_above_0(
+    size: float, decrease: float
+) -> None:
+    updates, state = _on(_bowl, [size, 0.0], decrease=decrease)
+    np.testing.assert_array_equal(updates, [-size, 0.0])
+    assert int(state.evaluations) == 1
+
+
+def test_nonlinear_cg_starts_anew_where_nothing_is_lower() -> None:
+    updates, state = _on(_bowl, [1.0, 2.0], sign=-1.0, decrease=0.5)
+    np.testing.assert_array_equal(updates, [0.0, 0.0])
+    assert (float(state.beta), float(state.decrease)) == (0, 0)
+
+
+@pytest.mark.parametrize("beta", ["hestenes_stiefel", "dai_yuan"])
+def test_nonlinear_cg_starts_anew_where_nothing_is_curved(beta: Any) -> None:
+    _, state = _on(_plain, [1.0, 2.0], formula=beta)
+    assert float(state.beta) == 0
+    assert float(state.decrease) > 0
+
+
+# SOAP
+
+
+def test_soap_starts_with_the_eigenvectors_of_a_share_of_the_gram_matrices() -> None:
+    grads = jax.random.normal(jax.random.key(0), (2, 3))
+    rule = get("soap")
+    hyper = check(rule, {"shampoo_beta": 0.8})
+    _, state = rule.update(grads, rule.init(grads, hyper), grads, hyper)
+    for gram, basis, wanted in zip(
+        state.grams, state.bases, (grads @ grads.T, grads.T @ grads), strict=True
+    ):
+        np.testing.assert_allclose(gram, 0.2 * wanted, rtol=1e-12, atol=1e-14)
+        spectrum = basis.T @ wanted @ basis
+        values = np.sort(np.linalg.eigvalsh(wanted))[::-1]
+        np.testing.assert_allclose(spectrum, np.diag(values), atol=1e-12)
