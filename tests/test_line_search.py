@@ -19,7 +19,7 @@ NUM_LINES = 1000
 
 def _lines() -> dict[str, np.ndarray]:
     """Lines that bend up in the end, with many minima on the way, half with a kink; rows."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(1000)
     size = (NUM_LINES, 3)
     return {
         "heights": rng.normal(size=size),
@@ -70,7 +70,7 @@ class _Line:
 
 def _conditions(approx_dec_rtol: float, interval_rtol: float) -> tuple[np.ndarray, Conditions]:
     """A first length and conditions for each line."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(1001)
     first = 10 ** rng.uniform(-2, 2, NUM_LINES)
     slope_rtol = np.where(
         rng.uniform(size=NUM_LINES) < 0.5,
