@@ -58,6 +58,7 @@ RULES = [
 WRAPPERS = [
     "test_wrappers_reference",
     "test_wrappers",
+    "test_wrappers_corners",
     "test_scheduled",
     "test_precision",
     "test_complex",

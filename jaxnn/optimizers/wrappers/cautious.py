@@ -4,7 +4,7 @@
 
 so that a leaf moves as far in all as it would have, unless hardly any element agrees. For rules
 with momentum; without it all agree. Weight decay belongs outside: decayed(cautious(adam)) is the
-paper's C-AdamW. Signs are compared, not products, which would vanish for the smallest gradients.
+paper's C-AdamW. Of g the sign alone is taken: for the smallest gradients u·g itself would vanish.
 Reference: Liang, Chen, Liu, Liu 2024, arXiv:2411.16085, "Cautious Optimizers: Improving Training
 with One Line of Code", with the lower bound of its authors' code; the paper adds it to the mean.
 """
@@ -53,7 +53,7 @@ class Cautious(Wrapper):
 def _agreeing(
     u: Float[Array, "*shape"], g: Float[Array, "*shape"], min_share: Float[Array, ""]
 ) -> Float[Array, "*shape"]:
-    agrees = (jnp.sign(u) * jnp.sign(g) < 0).astype(u.dtype)
+    agrees = (u * jnp.sign(g) < 0).astype(u.dtype)
     share = jnp.sum(agrees) / max(agrees.size, 1)
     return u * (agrees / jnp.maximum(share, min_share))
 

@@ -12,6 +12,7 @@ Technique for Deep Neural Networks". Agrees with `optax.centralize`.
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import jax.numpy as jnp
@@ -53,7 +54,7 @@ class Centralized(Wrapper):
         if g.ndim < 2:
             return g
         axes = tuple(range(1, g.ndim)) if self.output_axis == 0 else tuple(range(g.ndim - 1))
-        count = max(g.size // g.shape[self.output_axis], 1) if g.size else 1
+        count = math.prod(g.shape[axis] for axis in axes)
         # Divided before the sum, which could overflow.
         return g - jnp.sum(g / count, axis=axes, keepdims=True)
 
