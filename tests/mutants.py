@@ -241,7 +241,8 @@ def _checks(target: Target) -> tuple[list[Check], list[Check]]:
         tests = list(checks.tests(values, target.subjects, dict(OPTIMIZERS)))
         tests += checks.tests(values, users, dict(OPTIMIZERS))
         tests += checks.tests([contracts], target.subjects, dict(OPTIMIZERS))
-    own = f"test_{target.path.stem}"
+    stem = target.path.stem
+    own = "test_rules_shared" if stem.startswith("_") else f"test_{stem}"
     if (pathlib.Path(__file__).parent / f"{own}.py").exists():
         tests = [*checks.tests([own], None, {}), *tests]
     return glances, [checks.doctests(_module_name(target.path)), *tests]
