@@ -113,6 +113,12 @@ def unknown_name(
 
 def _nearest(text: str, known: list[str]) -> str | None:
     lower = {n.lower(): n for n in known}
+    ends = [n.rpartition(".")[2] for n in lower]
+    if text not in lower and ends != list(lower):
+        # Of dotted names the end is what is remembered: learning_rate, not inner.learning_rate.
+        end = _nearest(text.rpartition(".")[2], ends)
+        lower = {n: lower[n] for n, e in zip(lower, ends, strict=True) if e == end}
+        return next(map(lower.get, difflib.get_close_matches(text, lower, n=1, cutoff=0)), None)
     close = difflib.get_close_matches(text, lower, n=1, cutoff=CUTOFF)
     initials = [n for n in lower if "".join(word[:1] for word in n.split("_")) == text]  # lr, wd
     parts = [n for n in lower if len(text) > 2 and text in n]

@@ -28,6 +28,7 @@ __all__ = [
     "Params",
     "Positive",
     "PyTree",
+    "Real",
     "Shaped",
     "Staged",
     "UnitInterval",
@@ -58,6 +59,8 @@ class Interval:
         return above and below
 
     def __str__(self) -> str:
+        if math.isinf(self.high) and math.isinf(self.low):
+            return "finite"
         if math.isinf(self.high):
             return f"{'>=' if self.ends[0] == '[' else '>'} {self.low:g}"
         return f"in {self.ends[0]}{self.low:g}, {self.high:g}{self.ends[1]}"
@@ -67,6 +70,7 @@ Positive: TypeAlias = Annotated[ArrayLike, Interval(0, math.inf, "()")]
 NonNegative: TypeAlias = Annotated[ArrayLike, Interval(0, math.inf, "[)")]
 Fraction: TypeAlias = Annotated[ArrayLike, Interval(0, 1, "[)")]
 UnitInterval: TypeAlias = Annotated[ArrayLike, Interval(0, 1, "[]")]
+Real: TypeAlias = Annotated[ArrayLike, Interval(-math.inf, math.inf, "()")]
 
 
 def interval_of(annotation: Any) -> Interval | None:

@@ -392,7 +392,7 @@ def test_what_a_rule_needs_and_did_not_get():
     tx, params = bind(_Needy()), {"x": jnp.ones(2)}
     assert text_of(TypeError, lambda: tx.update(params, tx.init(params), params)) == (
         "needy: `value` must be supplied with each update; got nothing. "
-        "Pass it to `update` as a keyword."
+        "Pass it to `update` as a keyword: the loss at `params`, a scalar."
     )
 
 

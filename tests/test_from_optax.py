@@ -260,7 +260,7 @@ def test_a_missing_need_is_named():
         rule.update(params, rule.init(params, hyper), params, hyper)
     assert str(error.value) == (
         "optax.polyak_sgd: `value` must be supplied with each update; got nothing. "
-        "Pass it to `update` as a keyword."
+        "Pass it to `update` as a keyword: the loss at `params`, a scalar."
     )
 
 

@@ -73,6 +73,20 @@ ERRORS = [
     ),
     (
         ("torch", "Muon"),
+        {"learning_rate": 0.1},
+        BadValue,
+        "like(torch.Muon): `arguments` must be one of adjust_lr_fn, eps, lr, momentum, nesterov, "
+        "ns_coefficients, ns_steps, weight_decay; got 'learning_rate'. Did you mean 'lr'?",
+    ),
+    (
+        ("torch", "Muon"),
+        {"max_grad_norm": 0.1},
+        BadValue,
+        "like(torch.Muon): `arguments` must be the optimizer's own; got 'max_grad_norm'. "
+        "Wrap the rule: optimizers.clipped(rule).",
+    ),
+    (
+        ("torch", "Muon"),
         {"ns_coefficients": [2.0, -1.5, 0.5]},
         BadValue,
         "like(torch.Muon): `ns_coefficients` must be (3.4445, -4.775, 2.0315); "
@@ -157,7 +171,8 @@ ERRORS = [
         {"learning_rate": lambda: 0.1},
         BadType,
         "like(keras.SGD): `learning_rate` must be a number; got a function. "
-        "Give the schedule to optimizers.scheduled(rule, learning_rate=...).",
+        "Pass its first number, then optimizers.scheduled(rule, learning_rate=schedules.cosine), "
+        "or schedules.from_optax(fn) for one of Optax's.",
     ),
     (
         ("keras", "Lion"),
@@ -213,7 +228,8 @@ ERRORS = [
         {"beta_1": len},
         BadType,
         "like(keras.Adam): `b1` must be a number; got a builtin_function_or_method. "
-        "Give the schedule to optimizers.scheduled(rule, learning_rate=...).",
+        "Pass its first number, then optimizers.scheduled(rule, learning_rate=schedules.cosine), "
+        "or schedules.from_optax(fn) for one of Optax's.",
     ),
 ]
 

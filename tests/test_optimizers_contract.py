@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import pytest
 
 from jaxnn.errors import BadValue
-from jaxnn.optimizers import OPTIMIZERS, base, get, rmsprop
+from jaxnn.optimizers import OPTIMIZERS, base, get, hypers, rmsprop
 from jaxnn.testing import CONTRACTS, ContractError, check_optimizer, feed, variants
 
 COVERING = {  # rules of many options: a few programs in which each value of each option occurs
@@ -45,7 +45,7 @@ COVERING = {  # rules of many options: a few programs in which each value of eac
 
 def _program(rule: Any) -> str:
     """What a rule computes, numbers being arguments."""
-    params, hyper = feed.parameters("float32", 1), base.check(rule, rule.Hyper())
+    params, hyper = feed.parameters("float32", 1), hypers.check(rule, rule.Hyper())
 
     def both(params: Any, hyper: Any) -> Any:
         state = rule.init(params, hyper)
@@ -267,7 +267,65 @@ BROKEN = {  # what, by what it is replaced, the message; "…": there speaks JAX
         BODY,
         "    grads = tree.map(jnp.nan_to_num, grads)\n" + BODY,
         "toy: contract `shows_non_finite`: `updates['w']` must be non-finite for a gradient of "
-        "inf; got finite. Let it through, so that the training loop sees it.",
+        "inf; got finite. Let it through, so that the training loop sees it, or declare "
+        "SATURATES = True if steps are bounded.",
+    ),
+    "a sign that is turned": (
+        "-h.learning_rate * (g /",
+        "h.learning_rate * (g /",
+        "toy: contract `descends`: `updates` must be negative in sum for gradients of 1; got 0.64. "
+        "Updates are added to the parameters, so that they carry the sign of −gradient.",
+    ),
+    "no step at all": (
+        "-h.learning_rate * (g /",
+        "-0 * h.learning_rate * (g /",
+        "toy: contract `descends`: `updates` must be negative in sum for gradients of 1; got 0. "
+        "Updates are added to the parameters, so that they carry the sign of −gradient.",
+    ),
+    "a number without a range": (
+        "decay: Fraction = 0.9",
+        "decay: float = 0.9",
+        "toy: contract `declares`: `decay` must be annotated with its range, which tells a wrong "
+        "number before anything compiles; got a type without one. Those of jaxnn.typing: "
+        "Positive, NonNegative, Fraction, UnitInterval, Real.",
+    ),
+    "a number that is no field": (
+        "eps: Positive = 1e-8",
+        "eps: Positive = 1e-8\n    sharp = 10.0",
+        "toy: contract `declares`: `sharp` must be a field of Hyper; got an attribute without a "
+        "type. Give it its range: sharp: Positive = 10.0.",
+    ),
+    "a search space of pairs": (
+        "log_uniform(1e-4, 1e-1)}",
+        "(1e-4, 1e-1)}",
+        "toy: contract `declares`: `SEARCH_SPACE['learning_rate']` must be a distribution of "
+        "jaxnn.space; got (0.0001, 0.1). For example log_uniform(1e-4, 1e-1).",
+    ),
+    "a reference that is None": (
+        'REFERENCE = "nowhere.toy"',
+        "REFERENCE = None",
+        "toy: contract `declares`: `REFERENCE` must be a string; got None.",
+    ),
+    "updates alone": (
+        RETURN,
+        "return tree.cast_like(updates, grads)",
+        "toy: contract `keeps_types`: it must run; it raised BadType: toy: `update` must be a "
+        "function that returns (updates, state); got one that returns …",
+    ),
+    "state and updates in the other order": (
+        RETURN,
+        "return tree.cast_like((State(squares), updates), (state, grads))",
+        "toy: contract `keeps_types`: it must run; it raised BadType: toy: `update` must be a "
+        "function that returns (updates, state); got updates of the structure "
+        "PyTreeDef(CustomNode(namedtuple[State], [{'b': *, 'w': *}])). They are like the "
+        "gradients, PyTreeDef({'b': *, 'w': *}).",
+    ),
+    "a branch on a number": (
+        BODY,
+        "    if hyper.decay > 0.5:\n        grads = tree.map(jnp.sign, grads)\n" + BODY,
+        "toy: contract `keeps_types`: it must run; it raised TracerBoolConversionError: … A number "
+        "that decides what is computed is structure: declare it in STRUCTURE, or choose with "
+        "jnp.where.",
     ),
     "not as linear as it says": (
         "NEEDS = frozenset()",
@@ -307,27 +365,28 @@ def test_a_broken_rule_is_caught(toy: Callable[..., Any], case: str) -> None:
     old, new, message = BROKEN[case]
     with pytest.raises(ContractError) as caught:
         check_optimizer(toy(old, new))
-    if message.endswith("…"):
-        assert str(caught.value).startswith(message[:-1])
-    else:
-        assert str(caught.value) == message
+    start, open_, end = message.partition("…")
+    text = str(caught.value)
+    assert text.startswith(start)
+    assert text.endswith(end)
+    assert open_ or text == message
 
 
 class Asking:
-    """A rule that asks for everything and gives it back."""
+    """A rule that asks for everything and gives it back as its state."""
 
-    NEEDS = base.NEEDS
+    NEEDS = frozenset(base.NEEDS)
 
     @staticmethod
-    def update(grads: Any, state: Any, params: Any, hyper: Any, **extra: Any) -> dict[str, Any]:
-        del grads, state, params, hyper
-        return extra
+    def update(grads: Any, state: Any, params: Any, hyper: Any, **extra: Any) -> tuple[Any, Any]:
+        del state, params, hyper
+        return grads, extra
 
 
 def test_what_a_rule_asks_for_fits_its_gradients() -> None:
     grads, params = feed.parameters("float32", 1), feed.parameters("float32", 2)
-    extra: Any = feed.update(Asking, grads, None, params, None)
-    assert extra.keys() == base.NEEDS
+    extra = feed.update(Asking, grads, None, params, None)[1]
+    assert extra.keys() == base.NEEDS.keys()
 
     assert float(extra["value"]) == float(extra["value_fn"](params))
     chex.assert_trees_all_close(jax.grad(extra["value_fn"])(params), grads, rtol=1e-6)

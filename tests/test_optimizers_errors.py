@@ -177,7 +177,7 @@ CALLS: list[tuple[Callable[[], Any], type, str]] = [
         lambda: extras(Needy, {"value": 1.0}),
         BadType,
         "Needy: `key` must be supplied with each update; got nothing. "
-        "Pass it to `update` as a keyword.",
+        "Pass it to `update` as a keyword: a key of jax.random, another one at each step.",
     ),
     (
         lambda: adam.update({"a": jnp.ones(2)}, _state({"b": jnp.ones(2)}), None, adam.Hyper()),

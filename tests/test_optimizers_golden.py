@@ -18,7 +18,8 @@ import pytest
 from references import ELSEWHERE
 
 from jaxnn.optimizers import OPTIMIZERS, get
-from jaxnn.optimizers.base import apply_updates, check, make_hyper, name_of
+from jaxnn.optimizers.base import apply_updates, name_of
+from jaxnn.optimizers.hypers import check, make_hyper
 from jaxnn.tree import fields
 
 GOLDEN = sorted((pathlib.Path(__file__).parent / "golden").glob("*/*.npz"))

@@ -13,7 +13,8 @@ from references.ports import FALLING, NUM_STEPS, PARABOLA_ONLY, SETTINGS
 
 from jaxnn import training
 from jaxnn.optimizers import OPTIMIZERS, check, get, scheduled
-from jaxnn.optimizers.base import evaluation_params, make_hyper
+from jaxnn.optimizers.base import evaluation_params
+from jaxnn.optimizers.hypers import make_hyper
 from jaxnn.schedules import linear
 
 STARTS = np.array([[-1.0, 10.0], [0.0, 0.0]])

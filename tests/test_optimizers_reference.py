@@ -15,7 +15,8 @@ from references import ELSEWHERE, REFERENCES
 from references.kind import LIKE_FOR_LIKE
 
 from jaxnn.optimizers import OPTIMIZERS, get
-from jaxnn.optimizers.base import apply_updates, check, make_hyper, name_of
+from jaxnn.optimizers.base import apply_updates, name_of
+from jaxnn.optimizers.hypers import check, make_hyper
 from jaxnn.testing import feed, variants
 
 NUM_STEPS = 50

@@ -14,7 +14,7 @@ import pytest
 
 from jaxnn import schedules, tree
 from jaxnn.errors import BadValue
-from jaxnn.optimizers import adam, apply_updates, base, check, get, scheduled, sgd
+from jaxnn.optimizers import adam, apply_updates, base, check, clipped, get, scheduled, sgd
 from jaxnn.schedules import constant, cosine, linear, piecewise, warmup_cosine
 
 STEPS = 50
@@ -391,7 +391,16 @@ def test_unknown_fields_and_schedules():
     )
     assert text_of(TypeError, lambda: scheduled(adam, learning_rate="cosine")) == (
         "scheduled(adam): `learning_rate` must be a schedule; got 'cosine'. "
+        "Pass jaxnn.schedules.get('cosine'); training alone takes names."
+    )
+    assert text_of(TypeError, lambda: scheduled(adam, learning_rate=0.1)) == (
+        "scheduled(adam): `learning_rate` must be a schedule; got 0.1. "
         "Pass for example jaxnn.schedules.cosine."
+    )
+    theirs = {"inner.learning_rate": optax.linear_schedule(1.0, 0.0, 9)}
+    assert text_of(TypeError, lambda: scheduled(clipped(adam), **theirs)) == (
+        "scheduled(clipped(adam)): `inner.learning_rate` must be a schedule; got the function "
+        'schedule. Pass jaxnn.schedules.from_optax(fn, "learning_rate").'
     )
     assert text_of(TypeError, lambda: scheduled(sgd)) == (
         "scheduled(sgd): `schedules` must be given for one or more of learning_rate; got none."

@@ -168,12 +168,18 @@ def test_least_squares_are_fitted_by_the_loop(line: Any) -> None:
         (
             "hessian_diagonal",
             "asks: `rule_key` must be a key, since the diagonal of the Hessian is estimated at "
-            "random; got None. Pass jax.random.key(0).",
+            "random; got None. Pass jax.random.key(0), and another one at each step.",
+        ),
+        (
+            "key",
+            "asks: `rule_key` must be a key, since the rule draws numbers; got None. "
+            "Pass jax.random.key(0), and another one at each step.",
         ),
         (
             "residual_fn",
             "asks: `residual_fn` must be a function (params, batch) → residuals, since the rule "
-            "fits least squares; got None. Pass a regression problem.",
+            "fits least squares; got None. Pass it as `residual_fn`; training.train has that of a "
+            "regression problem.",
         ),
     ],
 )

@@ -159,7 +159,7 @@ class _Asking:
     STRUCTURE: dict[str, Any] = {}  # noqa: RUF012
     SEARCH_SPACE: dict[str, Any] = {}  # noqa: RUF012
     REFERENCE = "nowhere.asking"
-    NEEDS = base.NEEDS
+    NEEDS = frozenset(base.NEEDS)
     REVERSE_DIFFERENTIABLE = False
     EVALUATIONS = 3
     SATURATES = True
@@ -185,7 +185,7 @@ class _Asking:
 def test_declarations_are_forwarded() -> None:
     asking = _Asking()
     rule: Any = skip_non_finite(clipped(asking))
-    assert rule.NEEDS == base.NEEDS
+    assert base.NEEDS.keys() == rule.NEEDS
     assert rule.EVALUATIONS == 3
     assert rule.REFERENCE == "nowhere.asking"
     assert (rule.SATURATES, rule.SKIPS_NON_FINITE, rule.REVERSE_DIFFERENTIABLE) == (

@@ -36,7 +36,8 @@ from jaxnn.optimizers import (
     sgd,
     skip_non_finite,
 )
-from jaxnn.optimizers.base import apply_updates, check, evaluation_params
+from jaxnn.optimizers.base import apply_updates, evaluation_params
+from jaxnn.optimizers.hypers import check
 
 ADAM = adam.Hyper(learning_rate=0.3, b1=0.5, b2=0.99, eps=1e-3)
 MOMENTUM = momentum.Hyper(learning_rate=0.3, momentum=0.5)

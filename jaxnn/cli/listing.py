@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 __all__ = ["list_tables", "tables"]
 
@@ -22,7 +23,6 @@ def list_tables(
 ) -> None:
     """List optimizers, schedules, activations, initializers, losses, models and problems."""
     from rich.console import Console
-    from rich.table import Table
 
     from jaxnn.errors import unknown_name
 
@@ -36,19 +36,15 @@ def list_tables(
             if title == "optimizers":
                 _print_optimizers(console, entries)
                 continue
-            grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
-            grid.add_column(no_wrap=True)
-            grid.add_column()
-            for name, entry in entries.items():
-                grid.add_row(name, _first_line(entry))
-            console.print(grid, highlight=False)
+            lines = {name: _first_line(entry) for name, entry in entries.items()}
+            console.print(_grid(lines), highlight=False)
 
 
 def _print_optimizers(console: Console, rules: Mapping[str, Any]) -> None:
-    """Two lines a rule: family, year, size of the state and needs; what it is."""
+    """Two lines a rule: family, year, size of the state and needs; what it is. Then the needs."""
     from rich.padding import Padding
 
-    from jaxnn.optimizers import describe
+    from jaxnn.optimizers import NEEDS, describe
 
     width = max(map(len, rules))
     console.print(f"  [dim]{'name':{width}}  {'family':14}  year   state  needs[/dim]")
@@ -60,6 +56,19 @@ def _print_optimizers(console: Console, rules: Mapping[str, Any]) -> None:
         line = textwrap.fill(head + needs, wide, subsequent_indent=" " * len(head))
         console.print(line.rstrip(), highlight=False)
         console.print(Padding(found.summary, (0, 0, 0, 6)), style="dim", highlight=False)
+    console.print("[bold]needs[/bold] beyond gradients, which training makes from loss and batch")
+    console.print(_grid(NEEDS), style="dim", highlight=False)
+
+
+def _grid(lines: Mapping[str, str]) -> Table:
+    from rich.table import Table
+
+    grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    for name, line in lines.items():
+        grid.add_row(name, line)
+    return grid
 
 
 def tables() -> dict[str, Mapping[str, Any]]:

@@ -3,10 +3,11 @@
 `from jaxnn.optimizers import adam` gives a rule; `OPTIMIZERS` has them all by name.
 """
 
-from jaxnn.optimizers.base import Optimizer, apply_updates, check, make_hyper
-from jaxnn.optimizers.bind import bind
+from jaxnn.optimizers.base import NEEDS, Optimizer, apply_updates
+from jaxnn.optimizers.bind import bind, evaluation_params
 from jaxnn.optimizers.describe import describe
 from jaxnn.optimizers.from_optax import from_optax
+from jaxnn.optimizers.hypers import check, make_hyper
 from jaxnn.optimizers.like import like
 from jaxnn.optimizers.table import OPTIMIZERS, check_rule, get, resolve
 from jaxnn.optimizers.wrappers import (
@@ -34,6 +35,7 @@ from jaxnn.optimizers.wrappers import (
 )
 
 __all__ = [
+    "NEEDS",
     "OPTIMIZERS",
     "Optimizer",
     "accumulated",
@@ -48,6 +50,7 @@ __all__ = [
     "clipped",
     "decayed",
     "describe",
+    "evaluation_params",
     "flattened",
     "from_optax",
     "frozen",

@@ -14,20 +14,18 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable, Hashable, Mapping
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Protocol, cast, get_args, get_type_hints
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from jaxnn import tree
 from jaxnn.errors import bad_type, bad_value, shown, unknown_name
-from jaxnn.typing import Params, interval_of
+from jaxnn.typing import Params
 
 __all__ = [
     "DECLARATIONS",
@@ -36,21 +34,27 @@ __all__ = [
     "Optimizer",
     "Variant",
     "apply_updates",
-    "check",
-    "check_numbers",
     "evaluation_params",
     "extras",
-    "make_hyper",
     "name_of",
     "record",
+    "update",
     "variant",
-    "with_numbers",
 ]
 
-NEEDS = frozenset(
-    {"value", "value_fn", "residual_fn", "key", "per_example_grads", "hessian_diagonal"}
-)
-"""What a rule may ask for beyond gradients; the training loop supplies it as a keyword."""
+NEEDS = {
+    "value": "the loss at `params`, a scalar",
+    "value_fn": "the loss on this batch as a function of parameters alone",
+    "residual_fn": "outputs − targets on this batch as a function of parameters alone",
+    "key": "a key of jax.random, another one at each step",
+    "per_example_grads": "like `params`, with a leading axis of examples",
+    "hessian_diagonal": "like `params`, the diagonal of the Hessian or an estimate of it",
+}
+"""What a rule may ask for beyond gradients, and what that is.
+
+It goes to `update` as a keyword of that name. `training.step` and `training.train` make it from a
+loss and a batch, `bind`'s `update` takes it from the caller.
+"""
 
 DECLARATIONS = {
     "STRUCTURE": "STRUCTURE = {}",
@@ -205,13 +209,47 @@ def name_of(rule: Any) -> str:
 def extras(rule: Any, available: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the `available` extras that the rule asks for.
 
-    Raises TypeError, while tracing, where the rule needs one that is not there.
+    Raises TypeError, while tracing, where the rule needs one that is not there or is of another
+    kind than NEEDS says.
     """
-    missing = rule.NEEDS - set(available)
-    if missing:
-        fix = "Pass it to `update` as a keyword."
-        raise bad_type(name_of(rule), min(missing), "supplied with each update", "nothing", fix)
+    for name in sorted(rule.NEEDS):
+        if name not in available:
+            fix = f"Pass it to `update` as a keyword: {NEEDS[name]}."
+            raise bad_type(name_of(rule), name, "supplied with each update", "nothing", fix)
+        if not _is_kind(name, available[name]):
+            raise bad_type(name_of(rule), name, NEEDS[name], shown(available[name]))
     return {name: available[name] for name in rule.NEEDS}
+
+
+def _is_kind(name: str, value: Any) -> bool:
+    if name.endswith("_fn"):
+        return callable(value)
+    leaves = jax.tree.leaves(value)
+    if name == "key":  # typed, or the two words of an old one
+        keys = [x for x in leaves if hasattr(x, "dtype")]
+        new = [jnp.issubdtype(x.dtype, jax.dtypes.prng_key) for x in keys]
+        return len(keys) == len(leaves) == 1 and (new[0] or keys[0].dtype == jnp.uint32)
+    arrays = all(isinstance(x, float | int | np.generic | np.ndarray | jax.Array) for x in leaves)
+    return arrays and (name != "value" or (len(leaves) == 1 and jnp.ndim(leaves[0]) == 0))
+
+
+def update(
+    rule: Any, grads: Params, state: Any, params: Params, hyper: Any, **extra: Any
+) -> tuple[Params, Any]:
+    """The rule's `update`, found to give what the contract says: anybody's rule comes in here.
+
+    Raises TypeError, while tracing, where it gives something else than (updates, state).
+    """
+    answer = rule.update(grads, state, params, hyper, **extra)
+    wanted, fix = "a function that returns (updates, state)", ""
+    pair = type(answer) is tuple and len(answer) == 2
+    if pair and jax.tree.structure(answer[0]) == jax.tree.structure(grads):
+        return answer
+    got = f"one that returns {f'{len(answer)} things' if type(answer) is tuple else shown(answer)}"
+    if pair:
+        got = f"updates of the structure {jax.tree.structure(answer[0])}"
+        fix = f"They are like the gradients, {jax.tree.structure(grads)}."
+    raise bad_type(name_of(rule), "update", wanted, got, fix)
 
 
 def evaluation_params(rule: Any, state: Any, params: Params, hyper: Any) -> Params:
@@ -230,129 +268,3 @@ def apply_updates(params: Params, updates: Params) -> Params:
     """`params + updates`, summed in at least float32, in the dtypes of `params`."""
     wide_params, _, _, wide_updates = tree.promote(params, (), (), updates, complex_as="parts")
     return tree.cast_like(tree.map(jnp.add, wide_params, wide_updates), params)
-
-
-def make_hyper(rule: Any, values: Mapping[str, Any]) -> Any:
-    """The rule's `Hyper` with the numbers in `values`; dotted names reach nested ones.
-
-    Raises ValueError for a name that it does not have.
-    """
-    return with_numbers(name_of(rule), rule.Hyper(), values)
-
-
-def with_numbers(where: str, hyper: Any, values: Mapping[str, Any]) -> Any:
-    """`hyper` with the numbers in `values`, by dotted name, unchecked but for the names."""
-    for path, value in values.items():
-        inner, prefix = hyper, ""
-        for part in path.split("."):
-            known = tree.fields(inner)
-            if part not in known:
-                options = [prefix + k for k in known] or tree.fields(hyper)
-                raise unknown_name(where, "hyper", path, options)
-            inner, prefix = known[part], f"{prefix}{part}."
-        hyper = tree.replace_field(hyper, path, value)
-    return hyper
-
-
-def check(rule: Any, hyper: Any) -> Any:
-    """`hyper` with its concrete numbers validated and everything cast to strong scalars.
-
-    The one boundary where numbers are checked: `bind`, `train`, the sweep builder and the command
-    line call it; `init` and `update` never do, so that they trace. A dict is read by `make_hyper`.
-    Raises ValueError for a number outside its range, TypeError for what is not a scalar number.
-    """
-    if isinstance(hyper, Mapping):
-        hyper = make_hyper(rule, hyper)
-    expected = type(rule.Hyper())
-    if type(hyper) is not expected:
-        fix = f"Build it with {name_of(rule)}.Hyper(...)."
-        raise bad_type(name_of(rule), "hyper", "of its own Hyper class", _class_of(hyper), fix)
-    return check_numbers(name_of(rule), hyper, rule.Hyper())
-
-
-def _class_of(hyper: Any) -> str:
-    """With the name of its module where it is a Hyper: all rules call theirs so."""
-    cls = type(hyper)
-    module = f"{cls.__module__.rpartition('.')[2]}." if hasattr(hyper, "_fields") else ""
-    return module + cls.__qualname__
-
-
-def check_numbers(where: str, hyper: Any, defaults: Any) -> Any:
-    """`hyper` checked and cast as by `check`; `defaults` has its structure and is suggested."""
-    return _check_part(where, "", hyper, defaults, None)
-
-
-def _check_part(where: str, path: str, value: Any, default: Any, hint: Any) -> Any:
-    if not isinstance(value, dict | tuple) and not isinstance(default, dict | tuple):
-        if value is None and default is None:
-            return None
-        return _check_number(where, path, value, default, interval_of(hint))
-    if _kind(value) != _kind(default):
-        raise bad_type(where, path, f"a {_kind(default)}", _kind(value), "Start from the default.")
-    defaults, hints = tree.fields(default), _hints(type(value))
-    each = next(iter(get_args(hint)), None)  # of tuple[UnitInterval, ...]
-    prefix, checked = f"{path}." if path else "", {}
-    for name, part in tree.fields(value).items():
-        hint = hints.get(name, each)
-        checked[name] = _check_part(where, prefix + name, part, defaults.get(name), hint)
-    return tree.with_fields(value, checked)
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, dict):
-        return f"dict of {', '.join(sorted(value))}"
-    cls = type(value)
-    return f"{cls.__module__}.{cls.__qualname__}" if hasattr(value, "_fields") else cls.__name__
-
-
-@functools.cache
-def _hints(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls, include_extras=True) if hasattr(cls, "_fields") else {}
-
-
-def _check_number(where: str, path: str, value: Any, default: Any, interval: Any) -> jax.Array:
-    if isinstance(value, Tracer):
-        return value.astype(jnp.result_type(float))
-    try:
-        if value is None or isinstance(value, str | bool) or np.iscomplexobj(value):
-            raise TypeError
-        number = np.asarray(value, np.float64)
-    except (TypeError, ValueError, OverflowError):
-        fix = _instead(value) or _suggest(default)
-        raise bad_type(where, path, "a real number", shown(value), fix) from None
-    if number.ndim:
-        fix = "Batch over numbers with jax.vmap."
-        raise bad_type(where, path, "a scalar", f"shape {number.shape}", fix)
-    # What counts is the number that the rule will see: 1 - 1e-9 is 1 in float32, and 1e-50 is 0.
-    dtype, concrete = jnp.result_type(float), float(number)
-    with np.errstate(over="ignore", under="ignore"):
-        stored = float(number.astype(dtype))
-    finite = math.isfinite(stored)
-    if not finite or (interval is not None and stored not in interval):
-        lost = math.isfinite(concrete) and (interval is None or concrete in interval)
-        got = f"{concrete!r}, which is {stored:g} in {dtype}" if lost else f"{concrete:g}"
-        near = -concrete if interval is not None and -concrete in interval else default
-        raise bad_value(where, path, str(interval) if finite else "finite", got, _suggest(near))
-    return jnp.asarray(cast(Any, value), dtype)
-
-
-def _instead(value: Any) -> str:
-    """What to pass for a number as text, or for a schedule; empty for anything else."""
-    if callable(value) or hasattr(value, "Hyper"):
-        return _SCHEDULE
-    try:
-        return f"Pass the number {float(value):g}." if isinstance(value, str) else ""
-    except ValueError:
-        return ""
-
-
-_SCHEDULE = (
-    "For a schedule use optimizers.scheduled, or `schedule` in training; "
-    "schedules.from_optax makes one of Optax's."
-)
-
-
-def _suggest(value: Any) -> str:
-    if value is None or isinstance(value, Tracer):
-        return ""
-    return f"Did you mean {float(value):g}?"

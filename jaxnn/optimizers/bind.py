@@ -16,14 +16,14 @@ import jax.numpy as jnp
 
 from jaxnn import tree
 from jaxnn.errors import bad_type
-from jaxnn.optimizers import base
+from jaxnn.optimizers import base, hypers
 from jaxnn.optimizers.table import check_rule
 from jaxnn.typing import ArrayLike, Params
 
 if TYPE_CHECKING:
     import optax
 
-__all__ = ["BoundState", "bind"]
+__all__ = ["BoundState", "bind", "evaluation_params"]
 
 
 class BoundState(NamedTuple):
@@ -40,8 +40,8 @@ class BoundState(NamedTuple):
         not have and for a number outside its range, TypeError for what is not a scalar number.
         """
         where, given = "BoundState.set", {**(numbers or {}), **named}
-        hyper = base.with_numbers(where, self.hyper, given)
-        hyper = base.check_numbers(where, hyper, self.hyper)
+        hyper = hypers.with_numbers(where, self.hyper, given)
+        hyper = hypers.check_numbers(where, hyper, self.hyper)
         return self._replace(hyper=tree.cast_like(hyper, self.hyper))
 
 
@@ -50,8 +50,10 @@ def bind(rule: Any, hyper: Any = None) -> optax.GradientTransformationExtraArgs:
 
     rule: an optimizer or its name. hyper: its Hyper, a dict of numbers by dotted name, or None for
     the defaults; checked as by `check`. The state is a `BoundState`. What a rule needs beyond
-    gradients goes to `update` as a keyword, `tx.update(grads, state, params, value=loss)`; keywords
-    that it does not need are ignored, and so is `params`, which may then be left out.
+    gradients (see `optimizers.NEEDS`) goes to `update` as a keyword, `tx.update(grads, state,
+    params, value=loss)`; keywords that it does not need are ignored, and so is `params`, which may
+    then be left out. `evaluation_params(rule, state, params)` reads the average of a rule that is
+    evaluated at one.
 
     `update` is the same function for all numbers of a rule. Raises ValueError and TypeError for
     wrong numbers; `update` raises TypeError for trees that do not match the state and for `params`
@@ -67,7 +69,7 @@ def bind(rule: Any, hyper: Any = None) -> optax.GradientTransformationExtraArgs:
     import optax
 
     rule = check_rule("bind", rule)
-    hyper = base.check(rule, rule.Hyper() if hyper is None else hyper)
+    hyper = hypers.check(rule, rule.Hyper() if hyper is None else hyper)
     init = functools.partial(_init, rule, hyper)
     return optax.GradientTransformationExtraArgs(init, _updater(rule))
 
@@ -85,7 +87,7 @@ def _updater(rule: Any) -> Any:
 def _update(
     rule: Any, grads: Params, state: BoundState, params: Params | None = None, **extra: Any
 ) -> tuple[Params, BoundState]:
-    update = functools.partial(rule.update, **base.extras(rule, extra))
+    update = functools.partial(base.update, rule, **base.extras(rule, extra))
     given = _NO_PARAMS if params is None else params
     try:
         updates, inner = update(grads, state.inner, given, state.hyper)
@@ -97,6 +99,47 @@ def _update(
         fix = "Call tx.update(grads, state, params)."
         raise bad_type(base.name_of(rule), "params", "given to `update`", None, fix) from error
     return updates, BoundState(state.hyper, inner)
+
+
+def evaluation_params(rule: Any, state: Any, params: Params, hyper: Any = None) -> Params:
+    """The parameters to evaluate and keep the model at: like `params`, often `params` themselves.
+
+    Rules that average, `averaged`, `lookahead` and the schedule-free ones, are trained at one point
+    and evaluated at another; `training.train` gives the second as `Run.params`. In a loop of one's
+    own it is asked for after the last step, and before each validation.
+
+    rule: an optimizer or its name. state: the rule's own, with its hyper; or without hyper the
+    state of what `bind` made of the rule, alone or as part of a state of Optax, as in a chain.
+    Raises TypeError where that holds no bound state or several.
+
+    >>> import optax
+    >>> from jaxnn.optimizers import averaged, sgd
+    >>> rule = averaged(sgd)
+    >>> tx = optax.chain(optax.clip(1.0), bind(rule, {"inner.learning_rate": 1.0, "decay": 0.5}))
+    >>> params = jnp.array(4.0)
+    >>> state = tx.init(params)
+    >>> for _ in range(2):
+    ...     updates, state = tx.update(jnp.array(1.0), state, params)
+    ...     params = params + updates
+    >>> float(params), round(float(evaluation_params(rule, state, params)), 4)
+    (2.0, 2.3333)
+    """
+    rule = check_rule("evaluation_params", rule)
+    if hyper is None:
+        nodes = jax.tree.leaves(state, is_leaf=_is_bound)
+        found = [node for node in nodes if _is_bound(node)]
+        if len(found) != 1:
+            constraint, fix = (
+                "one that holds one state of bind",
+                "Pass the rule's own and its hyper.",
+            )
+            raise bad_type("evaluation_params", "state", constraint, f"{len(found)} in it", fix)
+        hyper, state = found[0]
+    return base.evaluation_params(rule, state, params, hyper)
+
+
+def _is_bound(node: Any) -> bool:
+    return isinstance(node, BoundState)
 
 
 _NO_PARAMS = object()

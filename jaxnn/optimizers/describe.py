@@ -10,16 +10,17 @@ import functools
 import inspect
 import math
 import re
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
 from jaxnn import tree
-from jaxnn.optimizers.base import check, name_of
+from jaxnn.optimizers.base import name_of
+from jaxnn.optimizers.hypers import check, numbers_of
 from jaxnn.optimizers.table import check_rule
-from jaxnn.typing import Interval, Params, interval_of
+from jaxnn.typing import Interval, Params
 
 __all__ = ["Description", "Number", "describe"]
 
@@ -120,7 +121,10 @@ def describe(rule_or_name: Any, params: Params = None, hyper: Any = None) -> Des
         agrees_with=agrees,
         family=getattr(rule, "FAMILY", "of your own"),
         year=getattr(rule, "YEAR", None),
-        numbers=tuple(_numbers(numbers)),
+        numbers=tuple(
+            Number(name, _plain(value), interval)
+            for name, (value, interval) in numbers_of(numbers).items()
+        ),
         structure={option: tuple(values) for option, values in rule.STRUCTURE.items()},
         needs=tuple(sorted(rule.NEEDS)),
         evaluations=getattr(rule, "EVALUATIONS", 1),
@@ -157,18 +161,8 @@ def _dtypes(state: Any, path: str = "") -> dict[str, str]:
     return {path or "state": " and ".join(found)} if found else {}
 
 
-def _numbers(hyper: Any, path: str = "") -> list[Number]:
-    named = hasattr(hyper, "_fields")
-    hints = get_type_hints(type(hyper), include_extras=True) if named else {}
-    found = []
-    for name, part in tree.fields(hyper).items():
-        full = f"{path}.{name}" if path else name
-        if tree.fields(part):
-            found += _numbers(part, full)
-        else:
-            value = None if part is None or isinstance(part, Tracer) else float(part)
-            found.append(Number(full, value, interval_of(hints.get(name))))
-    return found
+def _plain(value: Any) -> float | None:
+    return None if value is None or isinstance(value, Tracer) else float(value)
 
 
 def _joined(text: str) -> str:

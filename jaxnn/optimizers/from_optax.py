@@ -22,7 +22,7 @@ from jaxnn import tree
 from jaxnn.errors import bad_type, bad_value, unknown_name
 from jaxnn.optimizers import base
 from jaxnn.space import Distribution, log_uniform
-from jaxnn.typing import Params, Positive
+from jaxnn.typing import Params, Positive, Real
 
 __all__ = ["OptaxRule", "from_optax"]
 
@@ -168,7 +168,7 @@ def _hyper_class(numbers: tuple[tuple[str, float], ...]) -> Any:
     names, defaults = zip(*numbers, strict=True) if numbers else ((), ())
     cls: Any = namedtuple("Hyper", names, defaults=defaults, module=__name__)
     cls.__doc__ = "Numbers of an Optax rule; scalars, may be traced or batched."
-    cls.__annotations__ = {"learning_rate": Positive}
+    cls.__annotations__ = {**dict.fromkeys(names, Real), "learning_rate": Positive}
     # By value: pickle would look for the class by name, and there is one for each rule.
     cls.__reduce__ = lambda self: (_hyper, (numbers, tuple(self)))
     return cls

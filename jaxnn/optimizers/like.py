@@ -38,6 +38,18 @@ def like(framework: str, name: str, /, **arguments: Any) -> tuple[Any, Any]:
     `split_complex(rule)`. Rules see no names of leaves, by which Keras' Muon leaves embeddings to
     AdamW: `partitioned` does that.
 
+    What surrounds an optimizer in a recipe goes around rule and numbers alike; a dict of numbers
+    would start from the defaults of the rule, and not from those given here:
+
+    >>> from jaxnn.optimizers import bind, clipped, scheduled
+    >>> from jaxnn.schedules import warmup_cosine
+    >>> rule, hyper = like("torch", "AdamW", lr=3e-4, weight_decay=0.1)
+    >>> rule = scheduled(rule, learning_rate=warmup_cosine)
+    >>> hyper = rule.Hyper(hyper, {"learning_rate": warmup_cosine.Hyper(0.05)}, num_steps=1000)
+    >>> rule = clipped(rule)
+    >>> hyper = rule.Hyper(hyper, max_norm=1.0)
+    >>> tx = bind(rule, hyper)  # or training.train(problem, rule, hyper, key, num_steps=1000)
+
     >>> rule, hyper = like("torch", "RMSprop", lr=1e-3, centered=True)
     >>> rule.__name__
     "rmsprop(centered=True, flavor='torch')"

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 from jaxnn import tree
 from jaxnn.optimizers._sums import dot, squared_norm
 from jaxnn.space import log_uniform, one_minus
-from jaxnn.typing import Array, ArrayLike, Float, Fraction, Int, NonNegative, Params, Positive
+from jaxnn.typing import Array, ArrayLike, Float, Fraction, Int, NonNegative, Params, Positive, Real
 
 __all__ = ["Hyper", "State", "init", "rate_and_bound", "update"]
 
@@ -34,7 +34,7 @@ class Hyper(NamedTuple):
 
     learning_rate: Positive = 1.0  # the largest rate
     beta: Fraction = 0.9  # decay of all means
-    lower_bound: ArrayLike = 0.0  # of the loss
+    lower_bound: Real = 0.0  # of the loss
     weight_decay: NonNegative = 0.0  # per step and unit of rate
 
 

@@ -23,7 +23,7 @@ from jaxnn import tree
 from jaxnn.optimizers import momo
 from jaxnn.optimizers._sums import dot
 from jaxnn.space import log_uniform, one_minus
-from jaxnn.typing import Array, ArrayLike, Float, Fraction, Int, NonNegative, Params, Positive
+from jaxnn.typing import Array, ArrayLike, Float, Fraction, Int, NonNegative, Params, Positive, Real
 
 __all__ = ["Hyper", "State", "init", "update"]
 
@@ -35,7 +35,7 @@ class Hyper(NamedTuple):
     b1: Fraction = 0.9  # decay of the means
     b2: Fraction = 0.999  # decay of the mean of squares
     eps: Positive = 1e-8  # outside the root
-    lower_bound: ArrayLike = 0.0  # of the loss
+    lower_bound: Real = 0.0  # of the loss
     weight_decay: NonNegative = 0.0  # per step and unit of rate
 
 

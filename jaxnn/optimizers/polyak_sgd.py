@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from jaxnn import tree
 from jaxnn.optimizers._sums import squared_norm
 from jaxnn.space import log_uniform
-from jaxnn.typing import Array, ArrayLike, Float, NonNegative, Params, Positive
+from jaxnn.typing import Array, ArrayLike, Float, NonNegative, Params, Positive, Real
 
 __all__ = ["Hyper", "State", "init", "update"]
 
@@ -33,7 +33,7 @@ class Hyper(NamedTuple):
 
     max_learning_rate: Positive = 1.0
     scaling: Positive = 1.0
-    f_min: ArrayLike = 0.0  # the smallest value of the loss
+    f_min: Real = 0.0  # the smallest value of the loss
     eps: NonNegative = 0.0  # added to the squared norm
 
 

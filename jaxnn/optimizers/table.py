@@ -187,8 +187,8 @@ def check_rule(where: str, rule_or_name: Any, *, declared: bool = False) -> Any:
     """`resolve`, and the rule found to be one.
 
     declared: whether it must also have what training, tuning and lists read. Raises TypeError for
-    what has no Hyper, init and update or lacks declarations, all of them named; ValueError for an
-    unknown name.
+    what has no Hyper, init and update, does not hash or lacks declarations, all of them named;
+    ValueError for an unknown name.
     """
     rule = resolve(rule_or_name)
     if not all(hasattr(rule, name) for name in ("Hyper", "init", "update")):
@@ -200,6 +200,11 @@ def check_rule(where: str, rule_or_name: Any, *, declared: bool = False) -> Any:
                 got, fix = "what bind returns", "Pass the rule itself."
         constraint = "a rule with Hyper, init and update, or a name"
         raise bad_type(where, "optimizer", constraint, got, fix)
+    try:
+        hash(rule)
+    except TypeError:
+        constraint, fix = "hashable, since jit caches on it", "Use a module or a frozen dataclass."
+        raise bad_type(where, "optimizer", constraint, f"a {type(rule).__name__}", fix) from None
     missing = [name for name in DECLARATIONS if not hasattr(rule, name)]
     if declared and missing:
         fix = f"Add to it: {'; '.join(DECLARATIONS[name] for name in missing)}."

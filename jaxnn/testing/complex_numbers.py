@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jaxnn import tree
 from jaxnn.errors import BadType
-from jaxnn.optimizers import base
+from jaxnn.optimizers import hypers
 from jaxnn.testing import feed
 from jaxnn.testing.contract import contract, leaves, require, require_close
 from jaxnn.typing import Params
@@ -29,9 +29,9 @@ def complex_numbers(rule: Any, hyper: Any) -> None:
     """
     if getattr(rule, "COMPLEX", False):
         with jax.enable_x64(True):
-            _require_turned(rule, base.check(rule, hyper))
+            _require_turned(rule, hypers.check(rule, hyper))
         return
-    numbers, real = base.check(rule, hyper), feed.parameters("float32")
+    numbers, real = hypers.check(rule, hyper), feed.parameters("float32")
     turned = _times(1j, real)
     state, supplied = rule.init(real, numbers), feed.supplies(rule, real, real)
     update = functools.partial(rule.update, turned, state, turned, numbers, **supplied)

@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn.optimizers import resolve
-from jaxnn.optimizers.base import check, name_of
+from jaxnn.optimizers.base import name_of
+from jaxnn.optimizers.hypers import check
 from jaxnn.typing import PyTree
 
 __all__ = [
@@ -107,6 +108,12 @@ def contract(holds: Callable[[Any, Any], None]) -> Callable[..., None]:
     return checked
 
 
+_TRACED = (
+    "A number that decides what is computed is structure: declare it in STRUCTURE, or choose with "
+    "jnp.where."
+)
+
+
 def run(name: str, contract_name: str, check: Callable[[], None]) -> None:
     """The check, and ContractError with both names where it does not hold or raises."""
     try:
@@ -116,4 +123,6 @@ def run(name: str, contract_name: str, check: Callable[[], None]) -> None:
         if not isinstance(error, _BrokenError):
             summary = text.partition("\n")[0]
             text = f"it must run; it raised {type(error).__name__}: {summary}"
+            if isinstance(error, jax.errors.ConcretizationTypeError):
+                text += f" {_TRACED}"
         raise ContractError(f"{name}: contract `{contract_name}`: {text}") from error

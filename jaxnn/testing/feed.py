@@ -69,7 +69,7 @@ def altered(numbers: Any, lane: int) -> Any:
 
 def update(rule: Any, grads: Params, state: Any, params: Params, hyper: Any) -> tuple[Params, Any]:
     """The rule's `update`, with what it asks for."""
-    return rule.update(grads, state, params, hyper, **supplies(rule, grads, params))
+    return base.update(rule, grads, state, params, hyper, **supplies(rule, grads, params))
 
 
 def supplies(rule: Any, grads: Params, params: Params) -> dict[str, Any]:

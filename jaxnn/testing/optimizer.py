@@ -23,6 +23,7 @@ from jaxnn.testing.tracing import (
     strict_promotion,
 )
 from jaxnn.testing.values import (
+    descends,
     differentiable,
     finite,
     lanes_alone,
@@ -45,6 +46,7 @@ _IN_ORDER = (
     scan_as_loop,
     lanes_alone,
     finite,
+    descends,
     shows_non_finite,
     linear,
     differentiable,

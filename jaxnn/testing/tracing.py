@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxnn.optimizers import base
+from jaxnn.optimizers import base, hypers
 from jaxnn.testing import feed
 from jaxnn.testing.contract import both_kinds, contract, leaves, require, require_no_nan
 from jaxnn.typing import Array, Params, PyTree
@@ -83,7 +83,7 @@ def _require_like(name: str, got: PyTree, wanted: PyTree, why: str) -> None:
 def stable_in_cond(rule: Any, hyper: Any) -> None:
     """One branch of `lax.cond` may update and the other leave everything as it is."""
     for dtype in ("float32", "float16"):
-        numbers, params = base.check(rule, hyper), feed.parameters(dtype)
+        numbers, params = hypers.check(rule, hyper), feed.parameters(dtype)
         maybe = functools.partial(_update_or_skip, rule, hyper=numbers)
         updates, _ = jax.eval_shape(maybe, jnp.asarray(True), params)
         _require_like("updates", updates, params, "as the gradient")
@@ -101,7 +101,7 @@ def _update_or_skip(rule: Any, flag: Array, params: Params, hyper: Any) -> tuple
 @contract
 def empty_trees(rule: Any, hyper: Any) -> None:
     """Trees without arrays, None for a leaf and empty leaves put no NaN into the state."""
-    numbers = base.check(rule, hyper)
+    numbers = hypers.check(rule, hyper)
     for params in ({}, {"a": None, "e": jnp.ones((0, 2)), "w": jnp.ones((3, 2)), "z": ()}):
         state = rule.init(params, numbers)
         updates, state = feed.update(rule, params, state, params, numbers)
@@ -113,7 +113,7 @@ def empty_trees(rule: Any, hyper: Any) -> None:
 def one_trace(rule: Any, hyper: Any) -> None:
     """Steps with other numbers, and from a later state, are the same program."""
     params, traces = feed.parameters("float32"), 0
-    numbers = base.check(rule, hyper)
+    numbers = hypers.check(rule, hyper)
     state = jax.jit(rule.init)(params, numbers)
 
     @jax.jit
@@ -131,7 +131,7 @@ def one_trace(rule: Any, hyper: Any) -> None:
 @contract
 def donatable(rule: Any, hyper: Any) -> None:
     """A step may take the buffers of parameters and state: none is there twice, or a number's."""
-    numbers, grads = base.check(rule, hyper), feed.parameters("float32", 1)
+    numbers, grads = hypers.check(rule, hyper), feed.parameters("float32", 1)
 
     @functools.partial(jax.jit, donate_argnums=(0, 1))
     def step(params: Params, state: Any, hyper: Any) -> tuple[Params, Any]:

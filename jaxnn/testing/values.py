@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn.optimizers import base
+from jaxnn.optimizers import base, hypers
 from jaxnn.testing import feed
 from jaxnn.testing.contract import (
     both_kinds,
@@ -24,6 +24,7 @@ from jaxnn.testing.contract import (
 from jaxnn.typing import Params
 
 __all__ = [
+    "descends",
     "differentiable",
     "finite",
     "lanes_alone",
@@ -37,7 +38,7 @@ __all__ = [
 def scan_as_loop(rule: Any, hyper: Any) -> None:
     """A compiled scan gives what a Python loop without `jit` gives, to rounding in float64."""
     with jax.enable_x64(True):
-        numbers = base.check(rule, hyper)
+        numbers = hypers.check(rule, hyper)
         feeds = feed.parameters("float64", 0), feed.gradients("float64", 1), numbers
         _require_same(feed.run(rule, *feeds), feed.loop(rule, *feeds), "of a loop without jit")
 
@@ -50,7 +51,7 @@ def lanes_alone(rule: Any, hyper: Any) -> None:
     rule can also be batched over each number by itself.
     """
     with jax.enable_x64(True):
-        numbers = base.check(rule, hyper)
+        numbers = hypers.check(rule, hyper)
         lanes = [
             (feed.parameters("float64", k), feed.gradients("float64", k), feed.altered(numbers, k))
             for k in range(len(jax.tree.leaves(numbers)) + 1)
@@ -61,7 +62,7 @@ def lanes_alone(rule: Any, hyper: Any) -> None:
             own = jax.tree.map(lambda x: x[k], together)  # noqa: B023
             _require_same(own, feed.run(rule, *lane), f"of lane {k} alone")
     for k in range(len(jax.tree.leaves(numbers))):
-        _batch_one_number(rule, base.check(rule, hyper), k)
+        _batch_one_number(rule, hypers.check(rule, hyper), k)
 
 
 def _batch_one_number(rule: Any, numbers: Any, index: int) -> None:
@@ -125,7 +126,7 @@ def _room(rule: Any, hyper: Any) -> float:
     if not getattr(rule, "LINEAR", False):
         return 1.0
     ones, params = feed.filled("float32", 1.0), feed.parameters("float32")
-    updates, state, _ = feed.run(rule, params, ones, base.check(rule, hyper))
+    updates, state, _ = feed.run(rule, params, ones, hypers.check(rule, hyper))
     gain = max(float(jnp.max(jnp.abs(x))) for x in jax.tree.leaves((updates, state)))
     return 1.0 if gain <= 1 else 1 / (2 * gain)
 
@@ -137,7 +138,7 @@ def shows_non_finite(rule: Any, hyper: Any) -> None:
     A rule that declares SATURATES may step on for an infinite one. One that declares
     SKIPS_NON_FINITE hides a failure on purpose: its update must be finite instead.
     """
-    params, numbers = feed.parameters("float32"), base.check(rule, hyper)
+    params, numbers = feed.parameters("float32"), hypers.check(rule, hyper)
     saturates = getattr(rule, "SATURATES", False)
     for value in (np.nan,) if saturates else (np.inf, -np.inf, np.nan):
         grads = feed.filled("float32", 1.0)
@@ -147,8 +148,23 @@ def shows_non_finite(rule: Any, hyper: Any) -> None:
         if getattr(rule, "SKIPS_NON_FINITE", False):
             require(hidden, "updates['w']", f"finite for a gradient of {value}", "another")
             continue
-        fix = "Let it through, so that the training loop sees it."
+        fix = "Let it through, so that the training loop sees it"
+        fix += "." if np.isnan(value) else ", or declare SATURATES = True if steps are bounded."
         require(not hidden, "updates['w']", f"non-finite for a gradient of {value}", "finite", fix)
+
+
+@contract
+def descends(rule: Any, hyper: Any) -> None:
+    """Steps go downhill: a gradient that stays the same is moved against, within four steps.
+
+    In float64, in which the first steps of rules that find their rate on the way are not rounded.
+    """
+    with jax.enable_x64(True):
+        params, ones = feed.parameters("float64"), feed.filled("float64", 1.0)
+        updates, _, _ = feed.run(rule, params, ones, hypers.check(rule, hyper))
+        along = sum(float(jnp.sum(u)) for u in jax.tree.leaves(updates))
+    fix = "Updates are added to the parameters, so that they carry the sign of −gradient."
+    require(along < 0, "updates", "negative in sum for gradients of 1", f"{along:.2g}", fix)
 
 
 @contract
@@ -156,7 +172,7 @@ def linear(rule: Any, hyper: Any) -> None:
     """Where a rule declares LINEAR, updates are proportional to the gradients, to the last bit."""
     if not getattr(rule, "LINEAR", False):
         return
-    params, numbers = feed.parameters("float32"), base.check(rule, hyper)
+    params, numbers = feed.parameters("float32"), hypers.check(rule, hyper)
     grads = feed.gradients("float32", 1)
     one = feed.run(rule, params, grads, numbers)[0]
     four = feed.run(rule, params, jax.tree.map(lambda g: 4 * g, grads), numbers)[0]
@@ -174,7 +190,7 @@ def differentiable(rule: Any, hyper: Any) -> None:
     """
     if not rule.REVERSE_DIFFERENTIABLE:
         return
-    numbers, params = base.check(rule, hyper), feed.parameters("float32")
+    numbers, params = hypers.check(rule, hyper), feed.parameters("float32")
     slopes = jax.jit(jax.grad(_trained, argnums=(1, 2)), static_argnums=0)
     by_hyper, by_params = slopes(rule, numbers, params)
     for path, slope in leaves("hyper", by_hyper) + leaves("params", by_params):

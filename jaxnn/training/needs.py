@@ -54,6 +54,9 @@ def supply(
     found: dict[str, Any] = {"value": value, "value_fn": value_fn}
     if rule_key is not None:
         found["key"] = rule_key
+    elif "key" in rule.NEEDS:
+        fix = "Pass jax.random.key(0), and another one at each step."
+        raise bad_type(where, "rule_key", "a key, since the rule draws numbers", None, fix)
     if "per_example_grads" in rule.NEEDS:
         if not jax.tree.leaves(batch):
             constraint = "rows, since the rule asks for the gradient of each"
@@ -62,12 +65,14 @@ def supply(
     if "hessian_diagonal" in rule.NEEDS:
         if rule_key is None:
             constraint = "a key, since the diagonal of the Hessian is estimated at random"
-            raise bad_type(where, "rule_key", constraint, None, "Pass jax.random.key(0).")
+            fix = "Pass jax.random.key(0), and another one at each step."
+            raise bad_type(where, "rule_key", constraint, None, fix)
         found["hessian_diagonal"] = hessian_diagonal(value_fn, params, rule_key)
     if "residual_fn" in rule.NEEDS:
         if residual_fn is None:
             constraint = "a function (params, batch) → residuals, since the rule fits least squares"
-            raise bad_type(where, "residual_fn", constraint, None, "Pass a regression problem.")
+            fix = "Pass it as `residual_fn`; training.train has that of a regression problem."
+            raise bad_type(where, "residual_fn", constraint, None, fix)
         found["residual_fn"] = functools.partial(_residuals, residual_fn, batch)
     return extras(rule, found)
 

@@ -10,8 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.optimizers import resolve
-from jaxnn.optimizers.base import apply_updates
+from jaxnn.optimizers import base, resolve
 from jaxnn.training.needs import LossFn, supply
 from jaxnn.typing import Array, ArrayLike, Bool, Float, Params, PRNGKeyArray
 
@@ -34,10 +33,13 @@ def step(
     """One update. Returns (params, state, loss), the loss being that before the update.
 
     loss_fn(params, batch, key) is the mean loss over the batch. optimizer: a rule or its name; what
-    it needs beyond gradients is made from these arguments (see `training.needs`). key goes to the
-    loss, rule_key to the rule. residual_fn(params, batch), for rules that fit least squares.
+    it needs beyond gradients (`optimizers.NEEDS`) is made from these arguments. key goes to the
+    loss, rule_key to the rule, another one at each step. residual_fn(params, batch) gives outputs −
+    targets, for rules that fit least squares.
     Complex parameters go downhill: the rule is given the conjugate of what `jax.grad` gives.
-    Raises TypeError, while tracing, for a need that cannot be met.
+    A rule that is evaluated at an average: `optimizers.evaluation_params(rule, state, params,
+    hyper)` after the last step. Raises TypeError, while tracing, for a need that cannot be met and
+    a rule that returns something else than (updates, state).
 
     reuse: whether `params` and `state` come from the step before with this same loss_fn, batch and
     key. Then a rule with `value_and_grad(state)`, one that searches a line, has the loss and its
@@ -61,8 +63,8 @@ def step(
         value=loss,
         value_fn=value_fn,
     )
-    updates, state = rule.update(grads, state, params, hyper, **needs)
-    return apply_updates(params, updates), state, loss
+    updates, state = base.update(rule, grads, state, params, hyper, **needs)
+    return base.apply_updates(params, updates), state, loss
 
 
 def _value_and_grad(

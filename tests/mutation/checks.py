@@ -30,7 +30,8 @@ from _pytest.mark.structures import ParameterSet
 from references import REFERENCES
 
 from jaxnn.optimizers import get
-from jaxnn.optimizers.base import Variant, check, make_hyper
+from jaxnn.optimizers.base import Variant
+from jaxnn.optimizers.hypers import check, make_hyper
 from jaxnn.optimizers.wrappers.base import Composite
 
 __all__ = ["Check", "doctests", "glances", "shortened", "tests"]

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from jax.core import Tracer
 
-from jaxnn.errors import bad_type, bad_value, unknown_name
+from jaxnn.errors import BadValue, bad_type, bad_value, unknown_name
 from jaxnn.optimizers.table import get
 from jaxnn.optimizers.wrappers import decayed, regularized
 
@@ -86,8 +86,7 @@ def require(where: str, arguments: Mapping[str, Any], only: Mapping[str, tuple[A
 def require_number(where: str, name: str, value: Any) -> None:
     """Raises TypeError for a schedule in the place of a number."""
     if callable(value):
-        fix = "Give the schedule to optimizers.scheduled(rule, learning_rate=...)."
-        raise bad_type(where, name, "a number", f"a {type(value).__name__}", fix)
+        raise bad_type(where, name, "a number", f"a {type(value).__name__}", SCHEDULE)
 
 
 def check_arguments(
@@ -104,12 +103,28 @@ def check_arguments(
     known = [*parameters, *beside]
     for name, value in arguments.items():
         if name not in known:
-            raise unknown_name(where, "arguments", name, known)
+            raise _unknown_argument(where, name, known)
         default = parameters[name].default if name in parameters else None
         if not isinstance(default, tuple):
             continue
         if not hasattr(value, "__len__") or len(value) != len(default):
             raise bad_type(where, name, f"{NUMERALS[len(default)]} numbers", repr(value))
+
+
+SCHEDULE = (
+    "Pass its first number, then optimizers.scheduled(rule, learning_rate=schedules.cosine), or "
+    "schedules.from_optax(fn) for one of Optax's."
+)
+
+_ALIASES = {"learning_rate": "lr", "lr": "learning_rate"}
+_CLIPPING = ("clip_norm", "max_norm", "max_grad_norm", "grad_clip", "clip_grad_norm", "clipnorm")
+
+
+def _unknown_argument(where: str, name: str, known: Iterable[str]) -> BadValue:
+    if name.lower() in _CLIPPING:
+        constraint, fix = "the optimizer's own", "Wrap the rule: optimizers.clipped(rule)."
+        return bad_value(where, "arguments", constraint, repr(name), fix)
+    return unknown_name(where, "arguments", name, known, _ALIASES)
 
 
 def called(entry: Callable[..., Recipe], arguments: Mapping[str, Any]) -> Recipe:

@@ -5,7 +5,8 @@
 
 mean=False: a ← a + g, which overflows for gradients near the largest number. What the rule needs
 beyond gradients is that of the call at which it steps. Between its steps the rule is not run, but
-under `vmap`, where a branch is a selection.
+under `vmap`, where a branch is a selection. Wrappers inside count steps, those around it gradients:
+an average, a schedule or a lookahead of steps belongs inside, `accumulated(averaged(rule))`.
 Reference: Goyal et al. 2017, arXiv:1706.02677, "Accurate, Large Minibatch SGD".
 Agrees with `optax.MultiSteps` (use_grad_mean).
 """
@@ -21,7 +22,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.optimizers.wrappers.base import Wrapper, wrapped
+from jaxnn.optimizers.wrappers.base import Wrapper, structural, wrapped
 from jaxnn.typing import Array, ArrayLike, Int, Interval, Params
 
 __all__ = ["Accumulated", "Hyper", "State", "accumulated"]
@@ -98,6 +99,7 @@ def _wait(grads: Params, total: Params, inner: Any) -> tuple[Params, Any]:
     return tree.zeros_like(grads), inner
 
 
+@structural
 def accumulated(rule: Any, /, *, mean: bool = True) -> Accumulated:
     """The rule, once for every_k gradients: `accumulated(adam).Hyper(every_k=4)`.
 

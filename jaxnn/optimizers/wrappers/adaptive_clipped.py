@@ -21,7 +21,7 @@ import jax.numpy as jnp
 
 from jaxnn import tree
 from jaxnn.errors import bad_type
-from jaxnn.optimizers.wrappers.base import State, Wrapper, wrapped
+from jaxnn.optimizers.wrappers.base import State, Wrapper, structural, wrapped
 from jaxnn.space import log_uniform
 from jaxnn.typing import Array, Float, Params, Positive
 
@@ -83,6 +83,7 @@ def _norm(x: Float[Array, "*shape"], axes: tuple[int, ...]) -> Float[Array, "*un
     return scale * tree.sqrt(jnp.sum((x / scale) ** 2, axis=axes, keepdims=True))
 
 
+@structural
 def adaptive_clipped(rule: Any, /, *, axis: int | tuple[int, ...] | None = None) -> AdaptiveClipped:
     """The rule on gradients clipped by the norms of the weights: `adaptive_clipped(momentum)`.
 

@@ -4,7 +4,9 @@
 
 with a from 0, so that after one step the average is the parameters. debias=False: a from the first
 parameters and evaluated as it is, which remembers them for some 1/(1 − decay) steps. Where the rule
-has parameters of its own to evaluate at, it is those that are averaged.
+has parameters of its own to evaluate at, it is those that are averaged. The average is read by
+`optimizers.evaluation_params`. A step is a call of `update`: `accumulated(averaged(rule))` averages
+after the steps of the rule, `averaged(accumulated(rule))` after each of their gradients.
 Reference: Polyak, Juditsky 1992, SIAM Journal on Control and Optimization 30, "Acceleration of
 Stochastic Approximation by Averaging", there with equal weights. Agrees with `optax.ema` of the
 parameters; without `debias` with `optax.incremental_update` and torch's `get_ema_multi_avg_fn`.
@@ -19,7 +21,7 @@ import jax.numpy as jnp
 
 from jaxnn import tree
 from jaxnn.optimizers import base
-from jaxnn.optimizers.wrappers.base import Wrapper, copied, wrapped
+from jaxnn.optimizers.wrappers.base import Wrapper, copied, structural, wrapped
 from jaxnn.typing import Array, Fraction, Int, Params
 
 __all__ = ["Averaged", "Hyper", "State", "averaged"]
@@ -83,6 +85,7 @@ class Averaged(Wrapper):
         return tree.select(begun, average, super().evaluation_params(state, params, hyper))
 
 
+@structural
 def averaged(rule: Any, /, *, debias: bool = True) -> Averaged:
     """The rule with an exponential average of its parameters: `averaged(adam)`.
 

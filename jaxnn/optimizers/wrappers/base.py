@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import sys
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from importlib import import_module
 from types import ModuleType
-from typing import Any, ClassVar, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.errors import bad_value
+from jaxnn.errors import BadValue, bad_type, bad_value, unknown_name
 from jaxnn.optimizers import base
 from jaxnn.optimizers.table import check_rule
 from jaxnn.typing import Array, Float, Params
@@ -37,6 +38,7 @@ __all__ = [
     "learning_rate",
     "made",
     "referred",
+    "structural",
     "wrapped",
 ]
 
@@ -201,8 +203,22 @@ class Wrapper(Composite):
         return {"inner": self.rule}
 
     def Hyper(self, inner: Any = None, *args: Any, **numbers: Any) -> Any:  # noqa: N802
-        """The numbers: the rule's own, then those of the wrapper; each has a default."""
-        return self._hyper_class()(self.rule.Hyper() if inner is None else inner, *args, **numbers)
+        """The numbers: the rule's own, then those of the wrapper; each has a default.
+
+        Raises ValueError for a number that the wrapper itself does not have.
+        """
+        cls, defaults = self._hyper_class(), self.rule.Hyper()
+        for name in numbers:
+            if name not in cls._fields:
+                raise self._no_number(name, cls._fields, defaults)
+        return cls(defaults if inner is None else inner, *args, **numbers)
+
+    def _no_number(self, name: str, own: tuple[str, ...], defaults: Any) -> BadValue:
+        where = base.name_of(self)
+        if name not in tree.fields(defaults):
+            return unknown_name(where, "hyper", name, own)
+        fix = f"It is the rule's: Hyper(inner={base.name_of(self.rule)}.Hyper({name}=...))."
+        return bad_value(where, "hyper", f"one of {', '.join(own)}", repr(name), fix)
 
     def _hyper_class(self) -> Any:
         return self.HYPER
@@ -272,6 +288,32 @@ def wrapped(cls: Any, rule: Any, **fields: Any) -> Any:
             constraint = f"one of {', '.join(repr(v) for v in known)}"
             raise bad_value(where, option, constraint, repr(fields[option]))
     return made(cls, as_reference(rule), *fields.values())
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def structural(function: Callable[P, T]) -> Callable[P, T]:
+    """A wrapper's function, which says where numbers go when it is given some.
+
+    The answer raises TypeError for arguments that the function does not take.
+    """
+    signature = inspect.signature(function)
+    plain = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    text = f"{function.__name__}{inspect.Signature(plain)}"
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError as error:
+            fix = "Numbers go to Hyper, or by dotted name to bind and train."
+            constraint, got = f"structure, {text}", str(error).removeprefix("got ")
+            raise bad_type(function.__name__, "arguments", constraint, got, fix) from None
+        return function(*args, **kwargs)
+
+    return checked
 
 
 def copied(params: Params) -> Params:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, TypeAlias
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.optimizers.wrappers.base import State, Wrapper, wrapped
+from jaxnn.optimizers.wrappers.base import State, Wrapper, structural, wrapped
 from jaxnn.typing import Array, ArrayLike, Float, Interval, Params
 
 __all__ = ["Cautious", "Hyper", "State", "cautious"]
@@ -58,6 +58,7 @@ def _agreeing(
     return u * (agrees / jnp.maximum(share, min_share))
 
 
+@structural
 def cautious(rule: Any, /) -> Cautious:
     """The rule where its update goes against the gradient: `cautious(adam)`.
 

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.optimizers.wrappers.base import Hyper, State, Wrapper, wrapped
+from jaxnn.optimizers.wrappers.base import Hyper, State, Wrapper, structural, wrapped
 from jaxnn.typing import Array, Float, Params
 
 __all__ = ["Centralized", "Hyper", "State", "centralized"]
@@ -59,6 +59,7 @@ class Centralized(Wrapper):
         return g - jnp.sum(g / count, axis=axes, keepdims=True)
 
 
+@structural
 def centralized(rule: Any, /, *, output_axis: OutputAxis = 0) -> Centralized:
     """The rule on centralised gradients: `centralized(adam, output_axis=-1)`.
 

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.optimizers.wrappers.base import State, Wrapper, wrapped
+from jaxnn.optimizers.wrappers.base import State, Wrapper, structural, wrapped
 from jaxnn.space import log_uniform
 from jaxnn.typing import Array, Float, Params, Positive
 
@@ -114,6 +114,7 @@ def _root_mean_square(g: Float[Array, "*shape"]) -> Float[Array, ""]:
     return tree.global_norm(g) / max(g.size, 1) ** 0.5
 
 
+@structural
 def clipped(rule: Any, /, by: By = "global_norm") -> Clipped:
     """The rule on clipped gradients: `clipped(adam)`, `clipped("momentum", by="value")`.
 

@@ -22,6 +22,7 @@ from jaxnn.optimizers.wrappers.base import (
     Wrapper,
     has_learning_rate,
     learning_rate,
+    structural,
     wrapped,
 )
 from jaxnn.optimizers.wrappers.groups import joined, part, spread, static
@@ -68,6 +69,7 @@ class Decayed(Wrapper):
         return tree.cast_like(moved, grads), State(inner)
 
 
+@structural
 def decayed(rule: Any, /, mask: Any = None, *, proportional: bool = True) -> Decayed:
     """The rule with decoupled weight decay: `decayed(adam, mask=of_matrices)`.
 

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from jaxnn.optimizers.wrappers.base import Hyper, State, wrapped
+from jaxnn.optimizers.wrappers.base import Hyper, State, structural, wrapped
 from jaxnn.optimizers.wrappers.viewed import Viewed
 from jaxnn.typing import Array, Params
 
@@ -67,6 +67,7 @@ def _joined(rows: list[Array]) -> Array:
     return jnp.concatenate(rows, axis=-1)
 
 
+@structural
 def flattened(rule: Any, /) -> Flattened:
     """The rule on all leaves as one vector: `flattened(adam)`.
 

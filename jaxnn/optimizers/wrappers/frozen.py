@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from jaxnn import tree
 from jaxnn.errors import bad_type
 from jaxnn.optimizers import base
-from jaxnn.optimizers.wrappers.base import Hyper, State, Wrapper, wrapped
+from jaxnn.optimizers.wrappers.base import Hyper, State, Wrapper, structural, wrapped
 from jaxnn.optimizers.wrappers.groups import joined, part, restricted, spread, static
 from jaxnn.typing import Params
 
@@ -69,6 +69,7 @@ class Frozen(Wrapper):
         )
 
 
+@structural
 def frozen(rule: Any, /, mask: Any) -> Frozen:
     """The rule for the leaves where the mask is not True: `frozen(adam, of_the_encoder)`.
 

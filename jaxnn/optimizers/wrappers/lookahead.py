@@ -18,7 +18,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, TypeAlias
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.optimizers.wrappers.base import Wrapper, copied, wrapped
+from jaxnn.optimizers.wrappers.base import Wrapper, copied, structural, wrapped
 from jaxnn.typing import Array, ArrayLike, Int, Interval, Params, UnitInterval
 
 __all__ = ["Hyper", "Lookahead", "State", "lookahead"]
@@ -82,6 +82,7 @@ class Lookahead(Wrapper):
         return tree.cast_like(state.slow, params)
 
 
+@structural
 def lookahead(rule: Any, /, *, reset_state: bool = False) -> Lookahead:
     """The rule with slow weights behind it: `lookahead(adam)`.
 

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 
 from jaxnn import tree
 from jaxnn.errors import check_integer
-from jaxnn.optimizers.wrappers.base import Wrapper, copied, wrapped
+from jaxnn.optimizers.wrappers.base import Wrapper, copied, structural, wrapped
 from jaxnn.typing import Array, Float, NonNegative, Params, Positive
 
 __all__ = ["Hyper", "Mechanize", "State", "mechanize"]
@@ -107,6 +107,7 @@ def _bet(t: State, gain: Float[Array, ""], h: Hyper) -> State:
     return t._replace(r=r, m=m, v=v, s=s)
 
 
+@structural
 def mechanize(rule: Any, /, *, num_betas: int = 6) -> Mechanize:
     """The rule with steps whose length is learned: `mechanize(adam)`.
 

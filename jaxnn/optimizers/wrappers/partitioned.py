@@ -17,7 +17,7 @@ from typing import Any, ClassVar, NamedTuple
 from jaxnn.errors import bad_type, unknown_name
 from jaxnn.optimizers import base
 from jaxnn.optimizers.table import check_rule
-from jaxnn.optimizers.wrappers.base import Composite, as_reference, made, referred
+from jaxnn.optimizers.wrappers.base import Composite, as_reference, made, referred, structural
 from jaxnn.optimizers.wrappers.groups import joined, part, restricted, spread, static
 from jaxnn.typing import Array, Params
 
@@ -142,6 +142,7 @@ class Partitioned(Composite):
         return {"references": tuple(changed)}
 
 
+@structural
 def partitioned(rules: Mapping[str, Any], /, labels: Any) -> Partitioned:
     """A rule for each group of leaves: `partitioned({"matrices": muon, "rest": adamw}, labels)`.
 

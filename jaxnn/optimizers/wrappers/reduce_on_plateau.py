@@ -19,7 +19,7 @@ import jax.numpy as jnp
 
 from jaxnn import tree
 from jaxnn.optimizers import base
-from jaxnn.optimizers.wrappers.base import Wrapper, wrapped
+from jaxnn.optimizers.wrappers.base import Wrapper, structural, wrapped
 from jaxnn.typing import (
     Array,
     ArrayLike,
@@ -124,6 +124,7 @@ def _seen(s: State, h: Hyper, value: Float[Array, ""]) -> State:
     return tree.select(due, looked, s._replace(mean=mean, step=step))
 
 
+@structural
 def reduce_on_plateau(rule: Any, /) -> ReduceOnPlateau:
     """The rule with smaller steps where the loss stopped falling: `reduce_on_plateau(adam)`.
 

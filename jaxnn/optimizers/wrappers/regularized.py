@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from jaxnn import tree
 from jaxnn.optimizers.base import name_of
-from jaxnn.optimizers.wrappers.base import State, Wrapper, wrapped
+from jaxnn.optimizers.wrappers.base import State, Wrapper, structural, wrapped
 from jaxnn.optimizers.wrappers.groups import joined, part, spread, static
 from jaxnn.space import log_uniform
 from jaxnn.typing import NonNegative, Params
@@ -56,6 +56,7 @@ class Regularized(Wrapper):
         return tree.cast_like(updates, grads), State(inner)
 
 
+@structural
 def regularized(rule: Any, /, mask: Any = None) -> Regularized:
     """The rule with coupled weight decay: `regularized("momentum")` is SGD as torch decays it.
 

@@ -35,7 +35,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.optimizers.wrappers.base import Hyper, Wrapper, wrapped
+from jaxnn.optimizers.wrappers.base import Hyper, Wrapper, structural, wrapped
 from jaxnn.optimizers.wrappers.rounding import is_coarser, keys_for, noise_for, round_to
 from jaxnn.typing import Array, Float, Params, PRNGKeyArray
 
@@ -131,6 +131,7 @@ def _drawn(
     return round_to(u, grad.dtype, noise)
 
 
+@structural
 def rounded(rule: Any, /, mode: Mode = "compensated") -> Rounded:
     """The rule for parameters in few bits: `rounded(adamw)`, `rounded(adamw, "stochastic")`.
 

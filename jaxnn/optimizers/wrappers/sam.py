@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.optimizers.wrappers.base import State, Wrapper, wrapped
+from jaxnn.optimizers.wrappers.base import State, Wrapper, structural, wrapped
 from jaxnn.space import log_uniform
 from jaxnn.typing import Array, Float, NonNegative, Params
 
@@ -65,6 +65,7 @@ class Sam(Wrapper):
         return updates, State(inner)
 
 
+@structural
 def sam(rule: Any, /) -> Sam:
     """The rule on gradients from a worse place nearby: `sam("momentum")`.
 

@@ -22,7 +22,13 @@ from jaxnn import tree
 from jaxnn.errors import bad_value
 from jaxnn.optimizers import _schedule_free
 from jaxnn.optimizers.base import name_of
-from jaxnn.optimizers.wrappers.base import Wrapper, has_learning_rate, learning_rate, wrapped
+from jaxnn.optimizers.wrappers.base import (
+    Wrapper,
+    has_learning_rate,
+    learning_rate,
+    structural,
+    wrapped,
+)
 from jaxnn.space import one_minus, uniform
 from jaxnn.typing import NonNegative, Params
 
@@ -74,6 +80,7 @@ class ScheduleFree(Wrapper):
         return _schedule_free.average_of(state.average, params, jnp.asarray(hyper.b1))
 
 
+@structural
 def schedule_free(rule: Any, /) -> ScheduleFree:
     """The rule without a schedule: `schedule_free(sgd)`.
 

@@ -15,10 +15,10 @@ from typing import Annotated, Any, ClassVar, NamedTuple, TypeAlias
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.errors import bad_type, bad_value, unknown_name
-from jaxnn.optimizers import base
+from jaxnn.errors import bad_type, bad_value, shown, unknown_name
+from jaxnn.optimizers import base, hypers
 from jaxnn.optimizers.table import resolve
-from jaxnn.optimizers.wrappers.base import Wrapper, as_reference, made, referred
+from jaxnn.optimizers.wrappers.base import Wrapper, as_reference, made, referred, structural
 from jaxnn.typing import Array, ArrayLike, Float, Int, Interval, Params
 
 __all__ = ["Scheduled", "ScheduledHyper", "ScheduledState", "scheduled"]
@@ -167,6 +167,7 @@ def _floating(number: ArrayLike) -> Array:
     return jnp.asarray(number, None if floating else jnp.result_type(float))
 
 
+@structural
 def scheduled(rule: Any, /, **schedules: Any) -> Scheduled:
     """The rule with numbers that change over the run: `scheduled(adam, learning_rate=cosine)`.
 
@@ -189,7 +190,8 @@ def scheduled(rule: Any, /, **schedules: Any) -> Scheduled:
     0.75
     """
     rule = resolve(rule)
-    where, known = f"scheduled({base.name_of(rule)})", _numbers(rule.Hyper())
+    where, numbers = f"scheduled({base.name_of(rule)})", hypers.numbers_of(rule.Hyper())
+    known = [name for name, (value, _) in numbers.items() if value is not None]
     if not schedules:
         constraint = f"given for one or more of {', '.join(sorted(known))}"
         raise bad_type(where, "schedules", constraint, "none")
@@ -198,18 +200,14 @@ def scheduled(rule: Any, /, **schedules: Any) -> Scheduled:
             raise unknown_name(where, "field", field, known)
         if not hasattr(schedule, "Hyper"):
             fix = "Pass for example jaxnn.schedules.cosine."
-            raise bad_type(where, field, "a schedule", repr(schedule), fix)
+            if isinstance(schedule, str):
+                fix = f"Pass jaxnn.schedules.get({schedule!r}); training alone takes names."
+            elif callable(schedule):
+                fix = f'Pass jaxnn.schedules.from_optax(fn, "{field.rpartition(".")[2]}").'
+            raise bad_type(where, field, "a schedule", shown(schedule), fix)
         meant = getattr(schedule, "field", field)
         if not f".{field}".endswith(f".{meant}"):
             fix = f'Make it with schedules.from_optax(fn, "{field}").'
             raise bad_value(where, field, "a schedule of that field", f"one of {meant!r}", fix)
     fields = tuple(sorted((field, as_reference(x)) for field, x in schedules.items()))
     return made(Scheduled, as_reference(rule), fields)
-
-
-def _numbers(part: Any, path: str = "") -> list[str]:
-    """The dotted names of all numbers in nested Hypers; those that are None are not there yet."""
-    if not isinstance(part, dict | tuple):
-        return [] if part is None else [path]
-    prefix = f"{path}." if path else ""
-    return [name for key, x in tree.fields(part).items() for name in _numbers(x, prefix + key)]

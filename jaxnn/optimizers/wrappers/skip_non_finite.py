@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.optimizers.wrappers.base import Wrapper, wrapped
+from jaxnn.optimizers.wrappers.base import Wrapper, structural, wrapped
 from jaxnn.typing import Array, Bool, Int, NonNegative, Params
 
 __all__ = ["Hyper", "SkipNonFinite", "State", "skip_non_finite"]
@@ -85,6 +85,7 @@ def _skip(grads: Params, inner: Any) -> tuple[Params, Any]:
     return tree.zeros_like(grads), inner
 
 
+@structural
 def skip_non_finite(rule: Any, /) -> SkipNonFinite:
     """The rule without the steps whose gradient is not finite: `skip_non_finite(adam)`.
 

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.optimizers.wrappers.base import Hyper, State, wrapped
+from jaxnn.optimizers.wrappers.base import Hyper, State, structural, wrapped
 from jaxnn.optimizers.wrappers.viewed import Viewed
 from jaxnn.typing import Array, Params
 
@@ -56,6 +56,7 @@ def _pair(x: Array) -> Any:
     return (jnp.real(x), jnp.imag(x)) if tree.is_complex(x) else x
 
 
+@structural
 def split_complex(rule: Any, /) -> SplitComplex:
     """The rule for complex parameters, each as two real ones: `split_complex(lion)`.
 

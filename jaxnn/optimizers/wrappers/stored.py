@@ -36,7 +36,7 @@ import jax.numpy as jnp
 from jaxnn import tree
 from jaxnn.errors import bad_type, bad_value, unknown_name
 from jaxnn.optimizers import base
-from jaxnn.optimizers.wrappers.base import Hyper, State, Wrapper, wrapped
+from jaxnn.optimizers.wrappers.base import Hyper, State, Wrapper, structural, wrapped
 from jaxnn.optimizers.wrappers.rounding import is_coarser, keys_for, noise_for, round_to
 from jaxnn.typing import Array, Params, PRNGKeyArray, PyTree
 
@@ -125,6 +125,7 @@ def _narrowed(x: Array, dtype: Any, key: PRNGKeyArray | None) -> Array:
     return (x if key is None else round_to(x, dtype, noise_for(x, key))).astype(dtype)
 
 
+@structural
 def stored(
     rule: Any,
     /,
