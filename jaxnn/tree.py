@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike, DTypeLike
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxnn.errors import bad_type
 from jaxnn.typing import Params, PyTree
@@ -34,6 +34,7 @@ __all__ = [
     "full_like",
     "get_field",
     "global_norm",
+    "increment",
     "is_complex",
     "map",
     "num_bytes",
@@ -301,6 +302,11 @@ def _finite(x: Array) -> Bool[Array, ""]:
     # the precision keeps an accelerator from rounding large numbers to infinity.
     zeros = jax.lax.optimization_barrier(jnp.zeros(x.size, x.dtype))
     return jnp.isfinite(jnp.dot(x.ravel(), zeros, precision=jax.lax.Precision.HIGHEST))
+
+
+def increment(count: Int[Array, ""]) -> Int[Array, ""]:
+    """`count + 1`, and no more after the largest of its dtype, at which it would turn negative."""
+    return count + (count < jnp.iinfo(count.dtype).max).astype(count.dtype)
 
 
 def num_elements(tree: PyTree) -> int:

@@ -88,8 +88,13 @@ def test_golden_files_try_another_value_of_every_argument(framework: str) -> Non
     assert asked <= tried
 
 
-UNTRIED = {("Muon", "exclude_layers"), ("Muon", "exclude_embeddings"), ("Ftrl", "weight_decay")}
-"""Those that go by names of leaves, and one that is refused."""
+UNTRIED = {
+    ("Muon", "exclude_layers"),
+    ("Muon", "exclude_embeddings"),
+    ("Ftrl", "weight_decay"),
+    ("SGD", "dampening"),
+}
+"""Those that go by names of leaves, one that is refused, and one that is or does nothing."""
 
 
 def test_what_is_refused_for_optax_is_there() -> None:

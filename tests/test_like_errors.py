@@ -150,8 +150,8 @@ ERRORS = [
         ("torch", "SGD"),
         {"momentum": 0.9, "dampening": 0.1},
         BadValue,
-        "like(torch.SGD): `dampening` must be 0; got 0.1. "
-        "Multiply the learning rate by 1 - dampening instead.",
+        "like(torch.SGD): `dampening` must be 0 with momentum; got 0.1. "
+        "torch dampens all gradients but the first.",
     ),
     (
         ("torch", "SGD"),

@@ -344,7 +344,8 @@ def test_errors() -> None:
             lambda: noisy.update(params, noisy.init(params, noisy.Hyper()), params, noisy.Hyper()),
             BadType,
             "rounded(sgd, mode='stochastic'): `key` must be supplied with each update; "
-            "got nothing. Pass it to `update` as a keyword.",
+            "got nothing. Pass it to `update` as a keyword: a key of jax.random, "
+            "another one at each step.",
         ),
     ]
     for call, kind, text in cases:

@@ -184,7 +184,7 @@ class _Asking:
 
 def test_declarations_are_forwarded() -> None:
     asking = _Asking()
-    rule: Any = skip_non_finite(clipped(asking))
+    rule: Any = skip_non_finite(averaged(asking))
     assert base.NEEDS.keys() == rule.NEEDS
     assert rule.EVALUATIONS == 3
     assert rule.REFERENCE == "nowhere.asking"
@@ -237,7 +237,7 @@ def test_training_takes_the_numbers_of_the_rule_as_if_it_stood_alone() -> None:
 
 def test_every_rule_of_the_table_can_be_wrapped() -> None:
     for name in OPTIMIZERS:
-        rule = clipped(name)
+        rule = averaged(name)
         jax.eval_shape(rule.init, PARAMS, check(rule, rule.Hyper()))
 
 
@@ -340,9 +340,9 @@ def test_small_gradients_agree_with_their_updates_too() -> None:
 
 
 def test_sharpness_awareness_needs_the_loss_and_stays_where_the_gradient_is_zero() -> None:
-    rule = sam(sam(sgd))
+    rule = averaged(sam(sgd))
     assert set(rule.NEEDS) == {"value_fn"}
-    assert rule.EVALUATIONS == 3
+    assert rule.EVALUATIONS == 2
     zeros = jax.tree.map(jnp.zeros_like, PARAMS)
     rule, slope = sam(sgd), jax.grad(_square)(PARAMS)
     updates, _ = once(rule, None, zeros, value_fn=_square)

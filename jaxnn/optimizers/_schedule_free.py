@@ -70,7 +70,7 @@ def advance(
     z = tree.map(lambda z, d: z + d, average.z, steps)
     again = steps if again is None else again
     updates = tree.map(lambda z, y, d: c * (z - y) + gain * d, z, params, again)
-    return updates, Average(average.step + 1, total, largest, z)
+    return updates, Average(tree.increment(average.step), total, largest, z)
 
 
 def average_of(average: Average, params: Params, b1: Float[ArrayLike, ""]) -> Params:

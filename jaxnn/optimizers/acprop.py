@@ -82,4 +82,4 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     )
     before = tree.after(s.mean, variance)
     mean = tree.map(lambda m, g: h.b1 * m + (1 - h.b1) * g, before, g)
-    return tree.cast_like((updates, State(s.step + 1, mean, variance)), (grads, state))
+    return tree.cast_like((updates, State(tree.increment(s.step), mean, variance)), (grads, state))

@@ -73,7 +73,7 @@ def update(
     """
     del params
     g, s, h = tree.promote(grads, state, hyper)
-    step = state.step + 1
+    step = tree.increment(state.step)
     t = step.astype(h.b1.dtype)
     mean = tree.map(lambda m, g: h.b1 * m + (1 - h.b1) * g, s.mean, g)
     error = tree.map(lambda g, m: g - m, g, mean)

@@ -135,7 +135,7 @@ def update(
     """
     del factored, min_dim_size_to_factor  # the state tells
     g, s, h, p = tree.promote(grads, state, hyper, params)
-    step = state.step + 1
+    step = tree.increment(state.step)
     t = jnp.maximum(step.astype(h.decay_offset.dtype) - h.decay_offset, 1)
     new = t**-h.decay_rate
     rate, decay, axes_of = h.learning_rate, h.weight_decay_rate, _AXES[flavor]

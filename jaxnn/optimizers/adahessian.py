@@ -77,7 +77,7 @@ def update(
     """
     del params
     g, s, h, diagonal = tree.promote(grads, state, hyper, hessian_diagonal)
-    step = state.step + 1
+    step = tree.increment(state.step)
     t, power = step.astype(h.b1.dtype), h.hessian_power / 2
     mean = tree.map(lambda m, g: h.b1 * m + (1 - h.b1) * g, s.mean, g)
     squares = tree.map(lambda v, d: h.b2 * v + (1 - h.b2) * d * d, s.mean_of_squares, diagonal)

@@ -75,7 +75,7 @@ def update(
     """
     del params
     g, s, h = tree.promote(grads, state, hyper, complex_as="parts")
-    step = state.step + 1
+    step = tree.increment(state.step)
     mean = tree.map(lambda m, g: h.b1 * m + (1 - h.b1) * g, s.mean, g)
     squares = tree.squared(g, 1 - h.b2)
     square = tree.map(lambda v, new: h.b2 * v + new, s.mean_of_squares, squares)

@@ -71,7 +71,7 @@ def update(
     """
     del params
     g, s, h = tree.promote(grads, state, hyper)
-    step = state.step + 1
+    step = tree.increment(state.step)
     mean = tree.map(lambda m, g: h.b1 * m + (1 - h.b1) * g, s.mean, g)
     inside, outside = (0, h.eps) if flavor == "keras" else (h.eps, 0)
     maximum = tree.map(lambda v, g: jnp.maximum(h.b2 * v, jnp.abs(g) + inside), s.maximum, g)

@@ -75,7 +75,7 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     Raises TypeError at trace time where gradients, state and parameters differ in structure.
     """
     g, s, h, p = tree.promote(grads, state, hyper, params)
-    step = state.step + 1
+    step = tree.increment(state.step)
     t = step.astype(h.b1.dtype)
     new = jnp.where(state.step == 0, 0, 1 - h.b2)
     change = tree.map(lambda g, last: new * g - new * last, g, s.last)

@@ -72,7 +72,7 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     Raises TypeError at trace time where gradients, state and parameters differ in structure.
     """
     g, s, h, p = tree.promote(grads, state, hyper, params)
-    step = state.step + 1
+    step = tree.increment(state.step)
     t = step.astype(h.b1.dtype)
     mean = tree.map(lambda m, g: h.b1 * m + (1 - h.b1) * g, s.mean, g)
     slow = tree.map(lambda n, g: h.b3 * n + (1 - h.b3) * g, s.slow_mean, g)

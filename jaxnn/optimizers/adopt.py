@@ -91,4 +91,4 @@ def update(
     if nesterov:
         ahead = tree.map(lambda m, x: h.b1 * m + (1 - h.b1) * x, mean, scaled)
     updates = tree.map(lambda m: -h.learning_rate * m, ahead)
-    return tree.cast_like((updates, State(s.step + 1, mean, square)), (grads, state))
+    return tree.cast_like((updates, State(tree.increment(s.step), mean, square)), (grads, state))

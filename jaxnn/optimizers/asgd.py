@@ -71,7 +71,7 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     decay = rate * h.lambd
     updates = tree.map(lambda g, p: -(rate * g + decay * p), g, p)
     average = tree.map(lambda a, p, u: (1 - share) * a + share * (p + u), s.average, p, updates)
-    return tree.cast_like((updates, State(s.step + 1, average)), (grads, state))
+    return tree.cast_like((updates, State(tree.increment(s.step), average)), (grads, state))
 
 
 def evaluation_params(state: State, params: Params, hyper: Hyper) -> Params:

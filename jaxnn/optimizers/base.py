@@ -96,6 +96,7 @@ class Optimizer(Protocol):
     their dtype to that power; a smaller one is explained in the docstring. COMPLEX = False: complex
     parameters raise TypeError in `init` and `update`; True: steps are against the gradient that is
     given, the conjugate of that of `jax.grad`, whose direction the library's training turns.
+    ORDERED = (): pairs of fields of Hyper of which the first must be smaller than the second.
     """
 
     Hyper: Any

@@ -1,8 +1,10 @@
 """`bind`: a rule with its numbers as a gradient transformation of Optax.
 
 The numbers live in the state, not in the function, so that a new rate is a new argument and no new
-program. What comes back works wherever Optax's own do: in `optax.chain`, `optax.masked` and
-`optax.MultiSteps`, in Flax's `TrainState` and `nnx.Optimizer`, in Equinox loops.
+program. What comes back works where Optax's own do: in `optax.chain`, `optax.masked` and
+`optax.MultiSteps`, in Flax's `TrainState` and `nnx.Optimizer`, in Equinox loops. Not inside of
+`optax.inject_hyperparams`, whose numbers it would not see: `scheduled` and `BoundState.set` do what
+that is for.
 """
 
 from __future__ import annotations

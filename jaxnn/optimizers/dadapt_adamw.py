@@ -73,7 +73,7 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     Raises TypeError at trace time where gradients, state and parameters differ in structure.
     """
     g, s, h, p = tree.promote(grads, state, hyper, params)
-    step, b = s.step + 1, tree.sqrt(h.b2)
+    step, b = tree.increment(s.step), tree.sqrt(h.b2)
     t = step.astype(h.b1.dtype)
     rate = h.learning_rate * s.estim_lr * tree.sqrt(1 - h.b2**t) / (1 - h.b1**t)
     scaled = tree.map(lambda s, v: s / (tree.sqrt(v) + h.eps), s.grad_sum, s.mean_of_squares)

@@ -39,8 +39,9 @@ class Description:
 
     state_bytes: of the state for the given parameters. state_multiple: as a multiple of their own
     bytes. state_dtypes: what each part of it is kept in, by dotted name of the field. needs: what
-    the rule asks for beyond gradients. evaluations: gradients a step costs. reverse_differentiable:
-    whether `jax.grad` passes through training with it.
+    the rule asks for beyond gradients. evaluations: gradients a step costs, searches: at least,
+    since it searches a line. reverse_differentiable: whether `jax.grad` passes through training
+    with it.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Description:
     structure: dict[str, tuple[Any, ...]]
     needs: tuple[str, ...]
     evaluations: int
+    searches: bool
     reverse_differentiable: bool
     state_bytes: int
     state_multiple: float
@@ -73,7 +75,7 @@ class Description:
             f"state: {self.state_bytes:,} bytes, {self.state_multiple:.2f} × the parameters",
             *self._kept(),
             f"needs: {', '.join(self.needs) or 'gradients alone'}",
-            f"gradient evaluations: {self.evaluations} a step",
+            f"gradient evaluations: {self.evaluations} a step{self._besides()}",
             f"jax.grad through training: {'yes' if self.reverse_differentiable else 'no'}",
             f"reference: {self.paper}",
         ]
@@ -81,12 +83,26 @@ class Description:
             lines.append(f"agrees with: {self.agrees_with}")
         return "\n".join(lines)
 
+    def _besides(self) -> str:
+        besides = [text for need, text in _COSTS.items() if need in self.needs]
+        if self.searches:
+            besides = ["those of its line search that go on from the first"]
+        return f", and {' and '.join(besides)}" if besides else ""
+
     def _kept(self) -> list[str]:
         names: dict[str, list[str]] = {}
         for name, dtype in self.state_dtypes.items():
             names.setdefault(dtype, []).append(name)
         kept = "; ".join(f"{', '.join(fields)} in {dtype}" for dtype, fields in names.items())
         return [f"kept: {kept}"] if kept else []
+
+
+_COSTS = {
+    "hessian_diagonal": "a product with the Hessian, in the time of some three",
+    "per_example_grads": "that of each example",
+    "residual_fn": "a linear system of the residuals' derivatives",
+}
+"""What training spends on a need, besides gradients."""
 
 
 def describe(rule_or_name: Any, params: Params = None, hyper: Any = None) -> Description:
@@ -128,6 +144,7 @@ def describe(rule_or_name: Any, params: Params = None, hyper: Any = None) -> Des
         structure={option: tuple(values) for option, values in rule.STRUCTURE.items()},
         needs=tuple(sorted(rule.NEEDS)),
         evaluations=getattr(rule, "EVALUATIONS", 1),
+        searches=hasattr(rule, "value_and_grad"),
         reverse_differentiable=rule.REVERSE_DIFFERENTIABLE,
         state_bytes=size,
         state_multiple=size / own if own else 0.0,

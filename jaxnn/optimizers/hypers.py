@@ -81,7 +81,13 @@ def check(rule: Any, hyper: Any) -> Any:
     if type(hyper) is not expected:
         fix = f"Build it with {name_of(rule)}.Hyper(...)."
         raise bad_type(name_of(rule), "hyper", "of its own Hyper class", _class_of(hyper), fix)
-    return check_numbers(name_of(rule), hyper, rule.Hyper())
+    checked = check_numbers(name_of(rule), hyper, rule.Hyper())
+    for low, high in getattr(rule, "ORDERED", ()):
+        smaller, larger = tree.get_field(checked, low), tree.get_field(checked, high)
+        traced = isinstance(smaller, Tracer) or isinstance(larger, Tracer)
+        if not traced and not smaller < larger:
+            raise bad_value(name_of(rule), low, f"< {high} = {larger:g}", f"{smaller:g}")
+    return checked
 
 
 def _class_of(hyper: Any) -> str:
@@ -126,6 +132,7 @@ def _hints(cls: type) -> dict[str, Any]:
 
 def _check_number(where: str, path: str, value: Any, default: Any, interval: Any) -> jax.Array:
     if isinstance(value, Tracer):
+        _check_traced(where, path, value)
         return value.astype(jnp.result_type(float))
     try:
         if value is None or isinstance(value, str | bool) or np.iscomplexobj(value):
@@ -148,6 +155,15 @@ def _check_number(where: str, path: str, value: Any, default: Any, interval: Any
         near = -concrete if interval is not None and -concrete in interval else default
         raise bad_value(where, path, str(interval) if finite else "finite", got, _suggest(near))
     return jnp.asarray(cast(Any, value), dtype)
+
+
+def _check_traced(where: str, path: str, value: Tracer) -> None:
+    """The shape and the dtype of a traced number, which are known."""
+    if value.ndim:
+        fix = "Batch over numbers with jax.vmap."
+        raise bad_type(where, path, "a scalar", f"shape {value.shape}", fix)
+    if not any(jnp.issubdtype(value.dtype, kind) for kind in (jnp.floating, jnp.integer)):
+        raise bad_type(where, path, "a real number", f"a traced {value.dtype}")
 
 
 def _instead(value: Any) -> str:

@@ -117,7 +117,7 @@ def update(
         return -h.learning_rate * (d * jnp.minimum(size, h.clip_threshold / (rms + _EPS / size)))
 
     updates = jax.tree.map(move, scaled, sizes, factors)
-    after = State(s.step + 1, jnp.where(due, 0, since), mean, factors)
+    after = State(tree.increment(s.step), jnp.where(due, 0, since), mean, factors)
     return tree.cast_like((updates, after), (grads, state))
 
 

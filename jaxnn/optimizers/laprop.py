@@ -65,7 +65,7 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     """
     del params
     g, s, h = tree.promote(grads, state, hyper)
-    step = state.step + 1
+    step = tree.increment(state.step)
     t = step.astype(h.b1.dtype)
     square = tree.map(lambda v, g: h.b2 * v + (1 - h.b2) * g * g, s.mean_of_squares, g)
     root = tree.sqrt(1 - h.b2**t)

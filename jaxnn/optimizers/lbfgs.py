@@ -79,6 +79,7 @@ SEARCH_SPACE = {
 FAMILY, YEAR = "second-order", 1989
 REFERENCE = "scipy.optimize.fmin_l_bfgs_b"
 NEEDS = frozenset({"value", "value_fn"})
+ORDERED = (("slope_rtol", "curv_rtol"),)
 REVERSE_DIFFERENTIABLE = False
 GRADIENT_RANGE = 0.49
 

@@ -69,7 +69,7 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     Raises TypeError at trace time where gradients, state and parameters differ in structure.
     """
     g, s, h, p = tree.promote(grads, state, hyper, params)
-    step = state.step + 1
+    step = tree.increment(state.step)
     weight = (h.learning_rate + h.eps) * tree.sqrt(step.astype(h.eps.dtype))
     g = tree.map(lambda g, p: g + h.weight_decay * p, g, p)
     square = tree.map(lambda v, g: v + weight * (g * g), s.sum_of_squares, g)

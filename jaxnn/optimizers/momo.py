@@ -91,7 +91,7 @@ def update(
     g, s, h, p, value = tree.promote(grads, state, hyper, params, value)
     b = jnp.where(s.step == 0, 0, h.beta)
     new = State(
-        s.step + 1,
+        tree.increment(s.step),
         tree.map(lambda m, g: b * m + (1 - b) * g, s.mean, g),
         b * s.mean_of_values + (1 - b) * value,
         b * s.mean_of_products + (1 - b) * dot(g, p),

@@ -90,7 +90,7 @@ def update(
     """
     g, s, h, p, value = tree.promote(grads, state, hyper, params, value)
     new = State(
-        s.step + 1,
+        tree.increment(s.step),
         tree.map(lambda m, g: h.b1 * m + (1 - h.b1) * g, s.mean, g),
         tree.map(lambda v, g: h.b2 * v + (1 - h.b2) * g * g, s.mean_of_squares, g),
         h.b1 * s.mean_of_values + (1 - h.b1) * value,

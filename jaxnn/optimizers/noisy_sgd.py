@@ -61,7 +61,7 @@ def update(
     """One step. Returns (updates, state); updates have the shapes and dtypes of `grads`."""
     del params
     g, _, h = tree.promote(grads, state, hyper)
-    step = state.step + 1
+    step = tree.increment(state.step)
     deviation = tree.sqrt(h.eta / step.astype(h.gamma.dtype) ** h.gamma)
     leaves, structure = jax.tree.flatten(g)
     keys = structure.unflatten(list(jax.random.split(key, len(leaves))))

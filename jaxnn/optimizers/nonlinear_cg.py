@@ -74,6 +74,7 @@ SEARCH_SPACE = {
 FAMILY, YEAR = "line search", 1969
 REFERENCE = "scipy.optimize.fmin_cg"
 NEEDS = frozenset({"value", "value_fn"})
+ORDERED = (("slope_rtol", "curv_rtol"),)
 REVERSE_DIFFERENTIABLE = False
 GRADIENT_RANGE = 0.49
 

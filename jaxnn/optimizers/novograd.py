@@ -77,4 +77,6 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     unit = jax.tree.map(lambda g, v: g / (tree.sqrt(v + h.eps_root) + h.eps), g, norms)
     momentum = tree.map(lambda m, d, p: h.b1 * m + (d + h.weight_decay * p), s.momentum, unit, p)
     updates = tree.map(lambda m: -h.learning_rate * m, momentum)
-    return tree.cast_like((updates, State(state.step + 1, momentum, norms)), (grads, state))
+    return tree.cast_like(
+        (updates, State(tree.increment(state.step), momentum, norms)), (grads, state)
+    )

@@ -88,7 +88,7 @@ def update(
     Raises TypeError at trace time where gradients, state and parameters differ in structure.
     """
     g, s, h, p = tree.promote(grads, state, hyper, params)
-    step, d = s.step + 1, s.estim_lr
+    step, d = tree.increment(s.step), s.estim_lr
     t = step.astype(d.dtype)
     rate = h.learning_rate * d * tree.sqrt(1 - h.b2**t) / (1 - h.b1**t)
     mean = tree.map(lambda m, g: h.b1 * m + (1 - h.b1) * (d * g), s.mean, g)

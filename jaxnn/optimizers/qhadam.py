@@ -67,7 +67,7 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     """
     del params
     g, s, h = tree.promote(grads, state, hyper)
-    step = state.step + 1
+    step = tree.increment(state.step)
     t = step.astype(h.b1.dtype)
     mean = tree.map(lambda m, g: h.b1 * m + (1 - h.b1) * g, s.mean, g)
     square = tree.map(lambda v, g: h.b2 * v + (1 - h.b2) * g * g, s.mean_of_squares, g)

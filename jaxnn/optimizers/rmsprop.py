@@ -142,7 +142,7 @@ def update(
     # The bias correction √(1 − decayᵗ) goes into the rate and into eps, as in Adam.
     scale = jnp.ones_like(decay)
     if bias_correction:
-        step = s.step + 1
+        step = tree.increment(s.step)
         scale = tree.sqrt(1 - decay ** step.astype(decay.dtype))
     if eps_in_sqrt and not torch:
         root = tree.map(lambda v: tree.sqrt(v + h.eps * scale * scale), second)

@@ -58,6 +58,7 @@ SEARCH_SPACE = {
 FAMILY, YEAR = "sign", 1993
 REFERENCE = "optax.rprop"
 NEEDS = frozenset()
+ORDERED = (("min_step_size", "max_step_size"),)
 REVERSE_DIFFERENTIABLE = False
 SATURATES = True
 

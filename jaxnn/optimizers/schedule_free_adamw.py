@@ -77,7 +77,7 @@ def update(
     Raises TypeError at trace time where gradients, state and parameters differ in structure.
     """
     g, s, h, p = tree.promote(grads, state, hyper, params)
-    t = (s.average.step + 1).astype(h.b1.dtype)
+    t = tree.increment(s.average.step).astype(h.b1.dtype)
     square = tree.map(lambda v, g: h.b2 * v + (1 - h.b2) * g * g, s.mean_of_squares, g)
     behind = t - 1 if flavor == "optax" else t
     rate = _schedule_free.warmed_up(h.learning_rate, behind, h.warmup_steps)

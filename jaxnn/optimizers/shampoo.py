@@ -81,7 +81,7 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     due = s.step % jnp.round(h.update_interval).astype(jnp.int32) == 0
     roots = seldom(due, _roots, s.roots, g, sums, h.eps)
     updates = jax.tree.map(lambda g, m: -h.learning_rate * _axes.along(m, g), g, roots)
-    return tree.cast_like((updates, State(s.step + 1, sums, roots)), (grads, state))
+    return tree.cast_like((updates, State(tree.increment(s.step), sums, roots)), (grads, state))
 
 
 def _multiples_of_identity(x: Array, factor: ArrayLike) -> tuple[Float[Array, "n n"], ...]:

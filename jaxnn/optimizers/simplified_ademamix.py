@@ -71,7 +71,7 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     Raises TypeError at trace time where gradients, state and parameters differ in structure.
     """
     g, s, h, p = tree.promote(grads, state, hyper, params)
-    step = state.step + 1
+    step = tree.increment(state.step)
     grad_sum = tree.map(lambda m, g: h.b1 * m + g, s.grad_sum, g)
     square = tree.map(lambda v, g: h.b2 * v + (1 - h.b2) * g * g, s.mean_of_squares, g)
     # The bias correction goes into the rate and into eps, as in Adam.

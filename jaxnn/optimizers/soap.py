@@ -109,7 +109,7 @@ def update(grads: Params, state: State, params: Params, hyper: Hyper) -> tuple[P
     due = state.step % jnp.round(h.update_interval).astype(jnp.int32) == 0
     bases = seldom(first, _found, s.bases, grams)
     squares, bases = seldom(due & ~first, _refreshed, (squares, bases), grams)
-    after = State(state.step + 1, mean, squares, grams, bases)
+    after = State(tree.increment(state.step), mean, squares, grams, bases)
     return tree.cast_like((updates, after), (grads, state))
 
 

@@ -80,7 +80,7 @@ def update(
     Raises TypeError at trace time where the trees differ in structure.
     """
     g, s, h, p, diagonal = tree.promote(grads, state, hyper, params, hessian_diagonal)
-    step = state.step + 1
+    step = tree.increment(state.step)
     mean = tree.map(lambda m, g: h.b1 * m + (1 - h.b1) * g, s.mean, g)
     correction = 1 / (1 - h.b1 ** step.astype(h.b1.dtype))
     decay, bound = h.learning_rate * h.weight_decay, h.clip_threshold

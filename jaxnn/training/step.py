@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.optimizers import base, resolve
+from jaxnn.optimizers import base, check, resolve
 from jaxnn.training.needs import LossFn, supply
 from jaxnn.typing import Array, ArrayLike, Bool, Float, Params, PRNGKeyArray
 
@@ -32,8 +32,9 @@ def step(
 ) -> tuple[Params, Any, Float[Array, ""]]:
     """One update. Returns (params, state, loss), the loss being that before the update.
 
-    loss_fn(params, batch, key) is the mean loss over the batch. optimizer: a rule or its name; what
-    it needs beyond gradients (`optimizers.NEEDS`) is made from these arguments. key goes to the
+    loss_fn(params, batch, key) is the mean loss over the batch. optimizer: a rule or its name.
+    hyper: its Hyper, or a dict of numbers by dotted name, which is checked. What the rule
+    needs beyond gradients (`optimizers.NEEDS`) is made from these arguments. key goes to the
     loss, rule_key to the rule, another one at each step. residual_fn(params, batch) gives outputs −
     targets, for rules that fit least squares.
     Complex parameters go downhill: the rule is given the conjugate of what `jax.grad` gives.
@@ -48,6 +49,7 @@ def step(
     function's. May be traced, `reuse=number > 0`; keep it out of `vmap`, under which both ways run.
     """
     rule = resolve(optimizer)
+    hyper = check(rule, hyper) if isinstance(hyper, Mapping) else hyper
     value_fn = functools.partial(_at, loss_fn, batch, key)
     loss, grads = _value_and_grad(rule, value_fn, params, state, reuse)
     # JAX gives ∂f/∂x − i·∂f/∂y; a step against ∂f/∂x + i·∂f/∂y is what goes downhill.

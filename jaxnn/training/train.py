@@ -14,6 +14,7 @@ from jax.core import Tracer
 from jaxnn import problems, schedules, tree
 from jaxnn.errors import bad_type, bad_value, check_integer, shown
 from jaxnn.optimizers import check, check_rule, make_hyper, scheduled
+from jaxnn.optimizers.base import name_of
 from jaxnn.training import batches
 from jaxnn.training.feed import Data, Fed, Feed, Keys, Prepared, prepare
 from jaxnn.training.loop import Loop, Point, TrialState
@@ -96,6 +97,8 @@ def train(
     start = initial.step if isinstance(initial, Run) else 0
     stretch = horizon if horizon is not None else start + num_steps
     hyper = checked_hyper(loop.optimizer, hyper, stretch)
+    if isinstance(initial, Run):
+        _check_state(loop.optimizer, initial, hyper)
     return _train(loop, num_steps, data, hyper, key, initial)
 
 
@@ -164,7 +167,7 @@ def checked_hyper(rule: Any, hyper: Any, horizon: ArrayLike) -> Any:
     """
     hyper = _lifted({} if hyper is None else hyper, rule.Hyper())
     hyper = make_hyper(rule, hyper) if isinstance(hyper, Mapping) else hyper
-    return check(rule, _with_horizon(hyper, horizon))
+    return check(rule, _with_horizon(rule, hyper, horizon))
 
 
 def _lifted(hyper: Any, defaults: Any) -> Any:
@@ -180,11 +183,14 @@ def _lifted(hyper: Any, defaults: Any) -> Any:
     return defaults._replace(inner=inner) if type(inner) is type(own["inner"]) else hyper
 
 
-def _with_horizon(hyper: Any, horizon: ArrayLike) -> Any:
-    filled = {name: _with_horizon(x, horizon) for name, x in tree.fields(hyper).items()}
-    if "num_steps" in filled and filled["num_steps"] is None:
-        filled["num_steps"] = horizon
-    return tree.with_fields(hyper, filled) if filled else hyper
+def _with_horizon(rule: Any, hyper: Any, horizon: ArrayLike) -> Any:
+    if "num_steps" in tree.fields(hyper) and hyper.num_steps is None:
+        hyper = hyper._replace(num_steps=horizon)
+    inside = rule.inner_steps(horizon, hyper) if hasattr(rule, "inner_steps") else horizon
+    for path, inner in getattr(rule, "rules", {}).items():
+        filled = _with_horizon(inner, tree.get_field(hyper, path), inside)
+        hyper = tree.replace_field(hyper, path, filled)
+    return hyper
 
 
 def _build(
@@ -206,7 +212,8 @@ def _build(
     rule = check_rule(where, optimizer, declared=True)
     if schedule is not None:
         chosen = schedules.get(schedule)
-        rule = scheduled(rule, **{getattr(chosen, "field", "learning_rate"): chosen})
+        field = getattr(chosen, "field", "learning_rate")
+        rule = scheduled(rule, **dict.fromkeys(_fields_of(rule, field), chosen))
     check_integer(where, "num_steps", num_steps, low=1)
     check_integer(where, "record_every", record_every, low=0, high=num_steps)
     if ceiling is not None and not isinstance(ceiling, Tracer) and not ceiling > 0:
@@ -215,6 +222,29 @@ def _build(
     rows = batches.check_batch_size(where, batch_size, problem.train)
     loop = Loop(rule, rows, record_every)
     return loop, Data(problem, limit)
+
+
+def _check_state(rule: Any, run: Run, hyper: Any) -> None:
+    wanted = jax.eval_shape(rule.init, run.raw_params, hyper)
+    states = (run.optimizer_state, wanted)
+    found, wanted = (
+        [(jax.tree_util.keystr(path), x.shape, x.dtype) for path, x in leaves]
+        for leaves in (jax.tree_util.tree_flatten_with_path(state)[0] for state in states)
+    )
+    if found != wanted or type(states[0]) is not type(states[1]):
+        got = f"that of another: {', '.join(name for name, *_ in found[:4]) or 'no arrays'}"
+        fix = "Pass its parameters alone, initial=run.params, to start the rule anew."
+        constraint = f"a Run with the state of {name_of(rule)}"
+        raise bad_type("train", "initial", constraint, got, fix)
+
+
+def _fields_of(rule: Any, field: str) -> list[str]:
+    """A number by its dotted names in a rule and the rules inside it, of which the first counts."""
+    if field in tree.fields(rule.Hyper()):
+        return [field]
+    inside = getattr(rule, "rules", {})
+    found = [f"{path}.{x}" for path, inner in inside.items() for x in _fields_of(inner, field)]
+    return [name for name in found if tree.get_field(rule.Hyper(), name) is not None] or [field]
 
 
 def _is_key(key: Any) -> bool:

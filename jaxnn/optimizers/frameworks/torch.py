@@ -32,7 +32,6 @@ __all__ = ["NAMES", "REFUSED", "build"]
 
 ONLY = {
     "maximize": (False, "Negate the loss."),
-    "dampening": (0, "Multiply the learning rate by 1 - dampening instead."),
     "lr_decay": (0, "Give a schedule to optimizers.scheduled(rule, learning_rate=...)."),
     "ns_coefficients": (STANDARD, "optimizers.get('muon', ns_coeffs='dion') has others."),
 }
@@ -47,7 +46,9 @@ def _sgd(
     weight_decay: Any = 0,
     nesterov: bool = False,
 ) -> Recipe:
-    del dampening
+    if not is_off(momentum) and not is_off(dampening):
+        constraint, fix = "0 with momentum", "torch dampens all gradients but the first."
+        raise bad_value("like(torch.SGD)", "dampening", constraint, dampening, fix)
     if is_off(momentum):
         if nesterov:
             constraint = "False without momentum"

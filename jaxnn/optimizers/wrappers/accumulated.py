@@ -3,10 +3,13 @@
     a ← a + (g − a) / n        n = 1, 2, … since the rule's last step
     u = the rule's on a, every every_k-th time, then a = 0; else u = 0
 
-mean=False: a ← a + g, which overflows for gradients near the largest number. What the rule needs
-beyond gradients is that of the call at which it steps. Between its steps the rule is not run, but
-under `vmap`, where a branch is a selection. Wrappers inside count steps, those around it gradients:
-an average, a schedule or a lookahead of steps belongs inside, `accumulated(averaged(rule))`.
+mean=False: a ← a + g, which overflows for gradients near the largest number. A loss value and the
+diagonal of a Hessian that the rule needs come together as the gradients do, a key is that of the
+last call; a rule that evaluates the loss by itself would see one batch of several, and is refused.
+Between its steps the rule is not run, but under `vmap`, where a branch is a selection.
+Wrappers inside meet a step of the rule, those around it every gradient: what looks at steps
+(averaged, lookahead, decayed, cautious) belongs inside, `accumulated(decayed(rule))`; `sam` belongs
+around. A schedule may be either: `training.train` stretches one inside over the rule's steps.
 Reference: Goyal et al. 2017, arXiv:1706.02677, "Accurate, Large Minibatch SGD".
 Agrees with `optax.MultiSteps` (use_grad_mean).
 """
@@ -22,8 +25,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.optimizers.wrappers.base import Wrapper, structural, wrapped
-from jaxnn.typing import Array, ArrayLike, Int, Interval, Params
+from jaxnn.optimizers.wrappers.base import EVALUATED, Wrapper, structural, wrapped
+from jaxnn.typing import Array, ArrayLike, Float, Int, Interval, Params
 
 __all__ = ["Accumulated", "Hyper", "State", "accumulated"]
 
@@ -42,6 +45,7 @@ class State(NamedTuple):
 
     step: Int[Array, ""]  # how many gradients
     gradient: Params  # their mean, or sum; at least float32
+    needs: dict[str, Any]  # so too value and hessian_diagonal, where the rule asks for them
     inner: Any
 
 
@@ -52,6 +56,10 @@ class Accumulated(Wrapper):
     HYPER: ClassVar[Any] = Hyper
     OPTIONS: ClassVar[Any] = {"mean": (True, False)}
     LINEAR_IN_GRADIENTS: ClassVar[bool] = True
+    REFUSES: ClassVar[frozenset[str]] = EVALUATED
+    INSTEAD: ClassVar[str] = (
+        "Pass one larger batch, or put it inside, as in sam(accumulated(rule))."
+    )
 
     mean: bool = True
 
@@ -63,14 +71,22 @@ class Accumulated(Wrapper):
     def init(self, params: Params, hyper: Hyper) -> State:
         """Nothing accumulated, and the rule's state."""
         zeros = tree.zeros_like(params, min_dtype=jnp.float32)
-        return State(jnp.zeros((), jnp.int32), zeros, self.rule.init(params, hyper.inner))
+        nothing = {"value": jnp.zeros((), jnp.result_type(float)), "hessian_diagonal": zeros}
+        needs = {name: x for name, x in nothing.items() if name in self.rule.NEEDS}
+        inner = self.rule.init(params, hyper.inner)
+        return State(jnp.zeros((), jnp.int32), zeros, jax.tree.map(jnp.copy, needs), inner)
+
+    def inner_steps(self, num_steps: ArrayLike, hyper: Hyper) -> Float[Array, ""]:
+        """How many steps the rule makes in a run of `num_steps` gradients."""
+        return jnp.floor_divide(jnp.asarray(num_steps, jnp.result_type(float)), hyper.every_k)
 
     def update(
         self, grads: Params, state: State, params: Params, hyper: Hyper, **extra: Any
     ) -> tuple[Params, State]:
         """One more gradient, and a step if it is time. Returns (updates, state)."""
-        g, s, h = tree.promote(grads, state.gradient, hyper.every_k)
-        step = state.step + 1
+        given = grads, {name: extra[name] for name in state.needs}
+        g, s, h = tree.promote(given, (state.gradient, state.needs), hyper.every_k)
+        step = tree.increment(state.step)
         n = step.astype(h.dtype)
         # Weighted, and not a + (g − a)/n: the difference of two large numbers may overflow.
         old, new = ((n - 1) / n, 1 / n) if self.mean else (jnp.ones_like(n), jnp.ones_like(n))
@@ -84,13 +100,14 @@ class Accumulated(Wrapper):
             state.inner,
         )
         kept = tree.select(due, tree.zeros_like(total), total)
-        kept = tree.cast_like(kept, state.gradient)
-        return updates, State(jnp.where(due, jnp.zeros_like(step), step), kept, inner)
+        gradient, needs = tree.cast_like(kept, (state.gradient, state.needs))
+        return updates, State(jnp.where(due, jnp.zeros_like(step), step), gradient, needs, inner)
 
     def _step(
         self, grads: Params, params: Params, hyper: Any, extra: Any, total: Params, inner: Any
     ) -> tuple[Params, Any]:
-        updates, inner = self.rule.update(total, inner, params, hyper, **extra)
+        gradient, needs = total
+        updates, inner = self.rule.update(gradient, inner, params, hyper, **{**extra, **needs})
         return tree.cast_like(updates, grads), inner
 
 

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 
 from jaxnn import tree
 from jaxnn.errors import bad_type
-from jaxnn.optimizers.wrappers.base import State, Wrapper, structural, wrapped
+from jaxnn.optimizers.wrappers.base import EVALUATED, State, Wrapper, structural, wrapped
 from jaxnn.space import log_uniform
 from jaxnn.typing import Array, Float, Params, Positive
 
@@ -43,7 +43,8 @@ class AdaptiveClipped(Wrapper):
     HYPER: ClassVar[Any] = Hyper
     OWN_SPACE: ClassVar[Any] = {"clipping": log_uniform(1e-3, 1e0)}
     BOUNDS_GRADIENTS: ClassVar[bool] = True
-    RETURNS_UPDATES: ClassVar[bool] = True
+    REFUSES: ClassVar[frozenset[str]] = EVALUATED
+    INSTEAD: ClassVar[str] = "Put it inside, as in sam(adaptive_clipped(rule)), or change the loss."
 
     axis: tuple[int, ...] | None = None
 

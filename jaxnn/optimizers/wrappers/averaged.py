@@ -71,7 +71,9 @@ class Averaged(Wrapper):
         new = base.evaluation_params(self.rule, inner, new, hyper.inner)
         p, average, h = tree.promote(new, state.average, hyper.decay)
         average = tree.map(lambda a, p: h * a + (1 - h) * p, average, p)
-        return updates, State(state.step + 1, tree.cast_like(average, state.average), inner)
+        return updates, State(
+            tree.increment(state.step), tree.cast_like(average, state.average), inner
+        )
 
     def evaluation_params(self, state: State, params: Params, hyper: Hyper) -> Params:
         """The average; before the first step, what the rule would evaluate at."""

@@ -28,6 +28,7 @@ from jaxnn.optimizers.table import check_rule
 from jaxnn.typing import Array, Float, Params
 
 __all__ = [
+    "EVALUATED",
     "Composite",
     "Hyper",
     "State",
@@ -41,6 +42,9 @@ __all__ = [
     "structural",
     "wrapped",
 ]
+
+EVALUATED = frozenset({"value_fn", "residual_fn", "per_example_grads"})
+"""What a rule reads in the place of the gradient that it is given, or beside it."""
 
 Reference: TypeAlias = Any
 """A module's name, or a rule that is an object: what hashes and pickles."""
@@ -66,7 +70,9 @@ class Composite:
     LINEAR_IN_GRADIENTS says that updates stay proportional to the gradients where those of the
     rules are, BOUNDS_GRADIENTS that the rules see none that are large, RETURNS_UPDATES that theirs
     are passed on as they are, so that what a line search computed at its end still holds,
-    PASSES_COMPLEX that complex leaves are no matter to this.
+    PASSES_COMPLEX that complex leaves are no matter to this, KEEPS_SKIPPING that a gradient which
+    the rule skips does nothing here either. A rule that asks for something in REFUSES would not
+    notice what this does to gradients, and is refused with the advice INSTEAD.
     """
 
     OPTIONS: ClassVar[dict[str, tuple[Hashable, ...]]] = {}
@@ -77,6 +83,9 @@ class Composite:
     BOUNDS_GRADIENTS: ClassVar[bool] = False
     RETURNS_UPDATES: ClassVar[bool] = False
     PASSES_COMPLEX: ClassVar[bool] = False
+    KEEPS_SKIPPING: ClassVar[bool] = True
+    REFUSES: ClassVar[frozenset[str]] = frozenset()
+    INSTEAD: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:
         # One wrapper a file: its mathematics and its paper are what a reader of the rule looks for.
@@ -120,6 +129,15 @@ class Composite:
         return self.OWN_SPACE | inside
 
     @property
+    def ORDERED(self) -> tuple[tuple[str, str], ...]:  # noqa: N802
+        """Those of the rules; their names get the prefix `inner.`."""
+        return tuple(
+            (f"{path}.{low}", f"{path}.{high}")
+            for path, rule in self.rules.items()
+            for low, high in getattr(rule, "ORDERED", ())
+        )
+
+    @property
     def REFERENCE(self) -> str:  # noqa: N802
         """Those of the rules."""
         return ", ".join(dict.fromkeys(rule.REFERENCE for rule in self.rules.values()))
@@ -153,8 +171,9 @@ class Composite:
 
     @property
     def SKIPS_NON_FINITE(self) -> bool:  # noqa: N802
-        """Where any of the rules does."""
-        return any(getattr(rule, "SKIPS_NON_FINITE", False) for rule in self.rules.values())
+        """Where all of the rules do and this keeps it so."""
+        skips = [getattr(rule, "SKIPS_NON_FINITE", False) for rule in self.rules.values()]
+        return self.KEEPS_SKIPPING and bool(skips) and all(skips)
 
     @property
     def GRADIENT_RANGE(self) -> float:  # noqa: N802
@@ -279,10 +298,14 @@ def made(cls: Any, *fields: Any) -> Any:
 def wrapped(cls: Any, rule: Any, **fields: Any) -> Any:
     """A wrapper around a rule or the rule of that name, with its structural fields, in order.
 
-    Raises TypeError for what is no rule, ValueError for an unknown name or value of an option.
+    Raises TypeError for what is no rule, ValueError for an unknown name or value of an option and
+    for a rule that asks for what the wrapper would not reach.
     """
     where = cls.__module__.rpartition(".")[2]
     rule = check_rule(where, rule)
+    for need in sorted(cls.REFUSES & set(getattr(rule, "NEEDS", ()))):
+        constraint = f"one that does not ask for {need}, which would go past {where}"
+        raise bad_value(where, "rule", constraint, base.name_of(rule), cls.INSTEAD)
     for option, known in cls.OPTIONS.items():
         if fields[option] not in known:
             constraint = f"one of {', '.join(repr(v) for v in known)}"
@@ -334,7 +357,8 @@ def learning_rate(rule: Any, state: Any, hyper: Any) -> Float[Array, ""]:
 
 
 def _rate_path(hyper: Any) -> str | None:
-    own = tree.fields(hyper)
+    # By label, in a dict, there are several and none is the rule's.
+    own = {} if isinstance(hyper, dict) else tree.fields(hyper)
     if "learning_rate" in own:
         return "learning_rate"
     deeper = _rate_path(own["inner"]) if "inner" in own else None

@@ -38,6 +38,8 @@ class Cautious(Wrapper):
 
     HYPER: ClassVar[Any] = Hyper
     LINEAR_IN_GRADIENTS: ClassVar[bool] = True
+    REFUSES: ClassVar[frozenset[str]] = frozenset({"per_example_grads"})
+    INSTEAD: ClassVar[str] = "It would show signs of gradients that noise is to hide."
 
     def update(
         self, grads: Params, state: State, params: Params, hyper: Hyper, **extra: Any

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.optimizers.wrappers.base import Hyper, State, Wrapper, structural, wrapped
+from jaxnn.optimizers.wrappers.base import EVALUATED, Hyper, State, Wrapper, structural, wrapped
 from jaxnn.typing import Array, Float, Params
 
 __all__ = ["Centralized", "Hyper", "State", "centralized"]
@@ -32,7 +32,8 @@ class Centralized(Wrapper):
 
     OPTIONS: ClassVar[Any] = {"output_axis": (0, -1)}
     LINEAR_IN_GRADIENTS: ClassVar[bool] = True
-    RETURNS_UPDATES: ClassVar[bool] = True
+    REFUSES: ClassVar[frozenset[str]] = EVALUATED
+    INSTEAD: ClassVar[str] = "Put it inside, as in sam(centralized(rule)), or change the loss."
 
     output_axis: OutputAxis = 0
 

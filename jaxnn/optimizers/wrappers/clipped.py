@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.optimizers.wrappers.base import State, Wrapper, structural, wrapped
+from jaxnn.optimizers.wrappers.base import EVALUATED, State, Wrapper, structural, wrapped
 from jaxnn.space import log_uniform
 from jaxnn.typing import Array, Float, Params, Positive
 
@@ -71,7 +71,8 @@ class Clipped(Wrapper):
 
     OPTIONS: ClassVar[Any] = {"by": tuple(_HYPERS)}
     BOUNDS_GRADIENTS: ClassVar[bool] = True
-    RETURNS_UPDATES: ClassVar[bool] = True
+    REFUSES: ClassVar[frozenset[str]] = EVALUATED
+    INSTEAD: ClassVar[str] = "Put it inside, as in sam(clipped(rule)), or change the loss."
 
     by: By = "global_norm"
 

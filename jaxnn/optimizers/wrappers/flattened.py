@@ -20,6 +20,9 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
+from jaxnn.errors import bad_value
+from jaxnn.optimizers import base
+from jaxnn.optimizers.table import check_rule
 from jaxnn.optimizers.wrappers.base import Hyper, State, structural, wrapped
 from jaxnn.optimizers.wrappers.viewed import Viewed
 from jaxnn.typing import Array, Params
@@ -71,7 +74,8 @@ def _joined(rows: list[Array]) -> Array:
 def flattened(rule: Any, /) -> Flattened:
     """The rule on all leaves as one vector: `flattened(adam)`.
 
-    The answer is the same object for the same arguments. Raises TypeError for what is no rule.
+    The answer is the same object for the same arguments. Raises TypeError for what is no rule,
+    ValueError for one with a mask or labels, which would see no leaves.
 
     >>> from jaxnn.optimizers import sgd
     >>> rule, params = flattened(sgd), {"b": jnp.zeros(()), "w": jnp.ones((2, 2))}
@@ -80,4 +84,17 @@ def flattened(rule: Any, /) -> Flattened:
     >>> updates["w"].tolist(), float(updates["b"])
     ([[-0.5, -0.5], [-0.5, -0.5]], -0.0)
     """
+    rule = check_rule("flattened", rule)
+    chooser = _chooser(rule)
+    if chooser is not None:
+        constraint, fix = "one that treats all leaves alike", "Put flattened inside of that."
+        raise bad_value("flattened", "rule", constraint, base.name_of(chooser), fix)
     return wrapped(Flattened, rule)
+
+
+def _chooser(rule: Any) -> Any:
+    """The rule inside that is something else for some leaves than for others, if there is one."""
+    if hasattr(rule, "labels") or getattr(rule, "mask", None) is not None:
+        return rule
+    found = (_chooser(inside) for inside in getattr(rule, "rules", {}).values())
+    return next((x for x in found if x is not None), None)

@@ -13,7 +13,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-from jaxnn import tree
+import jax
+import jax.numpy as jnp
+
 from jaxnn.errors import bad_type
 from jaxnn.optimizers import base
 from jaxnn.optimizers.wrappers.base import Hyper, State, Wrapper, structural, wrapped
@@ -56,9 +58,10 @@ class Frozen(Wrapper):
             state.inner,
             part(where, params, moving),
             hyper.inner,
-            **restricted(where, extra, self.rule.NEEDS, params, moving, 0),
+            **restricted(where, extra, self.rule.NEEDS, params, moving, None),
         )
-        return joined(tree.zeros_like(grads), moving, updates), State(inner)
+        # Of any dtype: what stays may be integers, whose gradients JAX has as float0.
+        return joined(jax.tree.map(jnp.zeros_like, grads), moving, updates), State(inner)
 
     def evaluation_params(self, state: State, params: Params, hyper: Hyper) -> Params:
         """The rule's for the leaves that move."""

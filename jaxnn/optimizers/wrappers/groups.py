@@ -98,25 +98,31 @@ def joined(whole: PyTree, chosen: tuple[bool, ...], group: PyTree) -> PyTree:
     return structure.unflatten([next(new) if c else x for x, c in zip(leaves, chosen, strict=True)])
 
 
+_OF_GROUPS = 0x67726F75
+"""No number that anybody else folds into a key."""
+
+
 def restricted(
     where: str,
     extra: Mapping[str, Any],
     needs: frozenset[str],
     params: Params,
     chosen: tuple[bool, ...],
-    number: int,
+    number: int | None,
 ) -> dict[str, Any]:
     """What the rule of a group needs: trees and functions of its leaves alone, a key of its own.
 
-    The other leaves stand in a function at the present parameters. `number` is that of the group.
+    The other leaves stand in a function at the present parameters. number: that of the group, None
+    where there is no other.
     """
     found = {name: extra[name] for name in needs & extra.keys()}
     for name in found.keys() & {"per_example_grads", "hessian_diagonal"}:
         found[name] = part(where, found[name], chosen)
     for name in found.keys() & {"value_fn", "residual_fn"}:
         found[name] = functools.partial(_of_group, found[name], params, chosen)
-    if number and "key" in found:
-        found["key"] = jax.random.fold_in(found["key"], number)
+    if number is not None and "key" in found:
+        # Folded twice, since a rule itself splits its key, or folds small numbers into it.
+        found["key"] = jax.random.fold_in(jax.random.fold_in(found["key"], _OF_GROUPS), number)
     return found
 
 

@@ -63,7 +63,7 @@ class Lookahead(Wrapper):
         tree.require_real(grads)
         updates, inner = self.rule.update(grads, state.inner, params, hyper.inner, **extra)
         u, slow, h, p = tree.promote(updates, state.slow, hyper._replace(inner=()), params)
-        step = state.step + 1
+        step = tree.increment(state.step)
         due = step.astype(h.sync_period.dtype) >= h.sync_period
         rate = jnp.where(due, h.slow_step_size, jnp.zeros_like(h.slow_step_size))
         back = jnp.where(due, 1 - h.slow_step_size, jnp.zeros_like(h.slow_step_size))

@@ -54,6 +54,9 @@ class Mechanize(Wrapper):
     """A rule whose steps are scaled by what they would have gained."""
 
     HYPER: ClassVar[Any] = Hyper
+    KEEPS_SKIPPING: ClassVar[bool] = False
+    REFUSES: ClassVar[frozenset[str]] = frozenset({"per_example_grads"})
+    INSTEAD: ClassVar[str] = "It would bet on gradients that noise is to hide."
 
     num_betas: int = 6
 

@@ -4,7 +4,7 @@
 
 Each rule sees a tree in which the leaves of the other groups are None, and what it needs beyond
 gradients is restricted likewise: a function of the parameters becomes one of its leaves, the others
-standing at their present values; every group but the first draws from a key of its own.
+standing at their present values; each group draws from a key of its own.
 Agrees with `optax.partition`.
 """
 

@@ -103,7 +103,7 @@ class ReduceOnPlateau(Wrapper):
 
 
 def _seen(s: State, h: Hyper, value: Float[Array, ""]) -> State:
-    step, dtype = s.step + 1, s.mean.dtype
+    step, dtype = tree.increment(s.step), s.mean.dtype
     mean = (s.step.astype(dtype) * s.mean + value) / step.astype(dtype)
     improved = mean < (1 - h.rtol) * s.best - h.atol
     plateau = jnp.where(improved, jnp.zeros_like(s.plateau), s.plateau + 1)

@@ -12,14 +12,18 @@ torch's optimizers other than AdamW.
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
+
+import jax
 
 from jaxnn import tree
 from jaxnn.optimizers.base import name_of
 from jaxnn.optimizers.wrappers.base import State, Wrapper, structural, wrapped
 from jaxnn.optimizers.wrappers.groups import joined, part, spread, static
 from jaxnn.space import log_uniform
-from jaxnn.typing import NonNegative, Params
+from jaxnn.typing import Array, Float, NonNegative, Params
 
 __all__ = ["Hyper", "Regularized", "State", "regularized"]
 
@@ -37,6 +41,8 @@ class Regularized(Wrapper):
 
     HYPER: ClassVar[Any] = Hyper
     OWN_SPACE: ClassVar[Any] = {"weight_decay": log_uniform(1e-6, 1e-2)}
+    REFUSES: ClassVar[frozenset[str]] = frozenset({"residual_fn", "per_example_grads"})
+    INSTEAD: ClassVar[str] = "Use decayed(rule), whose decay is no gradient."
 
     mask: Any = None  # of the leaves that decay; None for all
 
@@ -45,15 +51,42 @@ class Regularized(Wrapper):
     ) -> tuple[Params, State]:
         """One step of the rule on gradients with decay. Returns (updates, state).
 
-        Raises TypeError at trace time where the mask is no prefix of the parameters.
+        Loss and Hessian that the rule asks for have the penalty too. Raises TypeError at trace time
+        where the mask is no prefix of the parameters.
         """
-        g, _, decay, p = tree.promote(grads, (), hyper.weight_decay, params)
-        total = tree.map(lambda g, p: g + decay * p, g, p)
+        decays = (True,) * len(jax.tree.leaves(params))
         if self.mask is not None:
             decays = spread(name_of(self), "mask", self.mask, bool, params)
-            total = joined(g, decays, part(name_of(self), total, decays))
+        g, _, decay, p = tree.promote(grads, (), hyper.weight_decay, params)
+        total = self._with(decays, lambda g, p: g + decay * p, g, p)
+        if "value" in extra:
+            extra["value"] += _penalty(decays, decay, params)
+        if "value_fn" in extra:
+            extra["value_fn"] = functools.partial(_penalized, extra["value_fn"], decays, decay)
+        if "hessian_diagonal" in extra:
+            h, _, _ = tree.promote(extra["hessian_diagonal"], (), ())
+            extra["hessian_diagonal"] = self._with(decays, lambda h: h + decay, h)
         updates, inner = self.rule.update(total, state.inner, params, hyper.inner, **extra)
         return tree.cast_like(updates, grads), State(inner)
+
+    def _with(self, decays: tuple[bool, ...], fn: Callable[..., Array], *trees: Params) -> Params:
+        """The first tree, with `fn` of all on the leaves that decay."""
+        where = name_of(self)
+        return joined(trees[0], decays, tree.map(fn, *(part(where, t, decays) for t in trees)))
+
+
+def _penalty(decays: tuple[bool, ...], decay: Float[Array, ""], params: Params) -> Float[Array, ""]:
+    mine = [x for x, decaying in zip(jax.tree.leaves(params), decays, strict=True) if decaying]
+    return decay * tree.global_norm(tree.cast(mine, decay.dtype)) ** 2 / 2
+
+
+def _penalized(
+    value_fn: Callable[[Params], Float[Array, ""]],
+    decays: tuple[bool, ...],
+    decay: Float[Array, ""],
+    params: Params,
+) -> Float[Array, ""]:
+    return value_fn(params) + _penalty(decays, decay, params)
 
 
 @structural

@@ -98,8 +98,17 @@ class Rounded(Wrapper):
 def _nearest(
     w: Float[Array, "*shape"], p: Float[Array, "*shape"], param: Array, grad: Array
 ) -> Float[Array, "*shape"]:
-    """The step from p to where p + w is rounded to, or as near as the gradient's dtype has one."""
-    return round_to(round_to(p + w, param.dtype) - p, grad.dtype)
+    """The step from p to where p + w is rounded to, or as near as the coarser dtype has one."""
+    return round_to(round_to(p + w, param.dtype) - p, _held(param, grad))
+
+
+def _held(param: Array, grad: Array) -> Any:
+    """The dtype that a step can be had in.
+
+    Wrappers around this may have widened the gradients, and cast the step to what these were: one
+    that has no more digits than the parameters comes through.
+    """
+    return param.dtype if is_coarser(param.dtype, grad.dtype) else grad.dtype
 
 
 def _left(

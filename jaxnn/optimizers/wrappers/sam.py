@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.optimizers.wrappers.base import State, Wrapper, structural, wrapped
+from jaxnn.optimizers.wrappers.base import EVALUATED, State, Wrapper, structural, wrapped
 from jaxnn.space import log_uniform
 from jaxnn.typing import Array, Float, NonNegative, Params
 
@@ -41,6 +41,8 @@ class Sam(Wrapper):
     OWN_SPACE: ClassVar[Any] = {"rho": log_uniform(1e-2, 1e0)}
     OWN_NEEDS: ClassVar[frozenset[str]] = frozenset({"value_fn"})
     OWN_EVALUATIONS: ClassVar[int] = 1
+    REFUSES: ClassVar[frozenset[str]] = EVALUATED
+    INSTEAD: ClassVar[str] = "It steps by what it finds at the parameters themselves."
 
     def update(
         self,
@@ -53,8 +55,6 @@ class Sam(Wrapper):
         **extra: Any,
     ) -> tuple[Params, State]:
         """One step of the rule on the gradient found nearby. Returns (updates, state)."""
-        if "value_fn" in self.rule.NEEDS:
-            extra["value_fn"] = value_fn
         g, _, rho, p = tree.promote(grads, (), hyper.rho, params)
         norm = tree.global_norm(g)
         norm = jnp.where(norm == 0, jnp.ones_like(norm), norm).astype(rho.dtype)

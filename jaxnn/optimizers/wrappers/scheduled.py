@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxnn import tree
 from jaxnn.errors import bad_type, bad_value, shown, unknown_name
 from jaxnn.optimizers import base, hypers
-from jaxnn.optimizers.table import resolve
+from jaxnn.optimizers.table import check_rule
 from jaxnn.optimizers.wrappers.base import Wrapper, as_reference, made, referred, structural
 from jaxnn.typing import Array, ArrayLike, Float, Int, Interval, Params
 
@@ -140,7 +140,7 @@ class Scheduled(Wrapper):
         updates, inner = self.rule.update(
             grads, state.inner, params, self._used(hyper, values), **extra
         )
-        return updates, ScheduledState(state.step + 1, values, inner)
+        return updates, ScheduledState(tree.increment(state.step), values, inner)
 
     def record(self, state: ScheduledState) -> dict[str, Array]:
         """The values that the last update used, by field, without the hops `inner.` of wrappers."""
@@ -189,7 +189,7 @@ def scheduled(rule: Any, /, **schedules: Any) -> Scheduled:
     >>> float(rule.record(state)["learning_rate"])
     0.75
     """
-    rule = resolve(rule)
+    rule = check_rule("scheduled", rule)
     where, numbers = f"scheduled({base.name_of(rule)})", hypers.numbers_of(rule.Hyper())
     known = [name for name, (value, _) in numbers.items() if value is not None]
     if not schedules:
