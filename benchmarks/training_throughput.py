@@ -57,8 +57,9 @@ def ours(problem: Any, seeds: int, rates: jax.Array, steps: int) -> Callable[[],
     """The same networks by the sweep's engine."""
     width = Width(seeds, len(rates))
     staged = stages(problem, "adam", num_steps=steps, batch_size=32, record_every=0)
-    engine = Engine(staged, ("learning_rate",), width)
-    plan = Plan({"learning_rate": np.asarray(rates, float)}, seeds, 0, TUNING, width)
+    numbers = {"learning_rate": np.asarray(rates, float)}
+    engine = Engine(staged, numbers, width)
+    plan = Plan(numbers, seeds, 0, TUNING, width)
     block = next(plan.blocks())
     return lambda: engine.run(plan, block)
 

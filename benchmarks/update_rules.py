@@ -307,6 +307,7 @@ def main(
             report["rows"].append({"layout": layout, **row})
             report["load_average"][1:] = [os.getloadavg()[0]]
             path.write_text(json.dumps(report, indent=2) + "\n")
+            jax.clear_caches()  # the programs of many leaves are large
         show(layout, [row for row in report["rows"] if row["layout"] == layout])
     report["summary"] = summary(report["rows"])
     path.write_text(json.dumps(report, indent=2) + "\n")

@@ -77,9 +77,9 @@ def test_the_same_width_is_bit_equal_however_the_rows_fall_into_blocks() -> None
     width = Width(2, 4)
 
     def table(chosen: list[int], num_seeds: int) -> dict[tuple[float, int], float]:
-        columns = {name: column[chosen] for name, column in settings.items()}
+        columns = {name: column[chosen] for name, column in settings.columns.items()}
         plan = Plan(columns, num_seeds, 0, TUNING, width)
-        rows = sweeps.execute(Engine(WALK, tuple(columns), width), plan).table()
+        rows = sweeps.execute(Engine(WALK, columns, width), plan).table()
         return {
             (x, r): at for x, r, at in zip(rows["x"], rows["replicate"], rows["at"], strict=True)
         }
@@ -111,15 +111,15 @@ def test_tuning_and_evaluation_never_share_a_key() -> None:
 
 
 def test_the_first_points_stay_when_more_are_asked_for() -> None:
-    few, many = sweeps.propose(SPACE, 5, 3), sweeps.propose(SPACE, 40, 3)
+    few, many = sweeps.propose(SPACE, 5, 3).columns, sweeps.propose(SPACE, 40, 3).columns
     for name in SPACE:
         np.testing.assert_array_equal(few[name], many[name][:5])
-        assert not np.array_equal(many[name], sweeps.propose(SPACE, 40, 4)[name])
+        assert not np.array_equal(many[name], sweeps.propose(SPACE, 40, 4).columns[name])
 
 
 def test_points_fill_their_space_evenly_and_constants_stay() -> None:
     space = {"a": uniform(2.0, 3.0), "b": one_minus(log_uniform(1e-3, 1e-1)), "c": 0.5}
-    columns = sweeps.propose(space, 64, 0)
+    columns = sweeps.propose(space, 64, 0).columns
     assert np.all(columns["c"] == 0.5)
     assert np.all((columns["b"] >= 0.9) & (columns["b"] <= 0.999))
     eighths = np.floor((columns["a"] - 2.0) * 8).astype(int)
@@ -159,7 +159,7 @@ def test_what_a_replicate_draws_is_drawn_once_for_all_settings() -> None:
         ),
         (
             {"feed": lambda key, steps, data: jax.random.normal(key)},
-            "sweeps: `feed` must be arrays with an entry for each of the 1 steps it is given; "
+            "sweeps: `feed` must be arrays with an entry for each of the 2 steps it is given; "
             "got shape ().",
         ),
     ],
@@ -243,10 +243,10 @@ def test_progress_counts_segments_and_may_stop_the_sweep() -> None:
             "sweeps: `seed` must be in [0, 4294967296); got 4294967296. Pass for example 0.",
         ),
         (
-            {"space": {"x": "small"}},
+            {"space": {"x": jnp.ones(2)}},
             TypeError,
-            "sweeps: `x` must be a distribution or a number; got 'small'. "
-            "Use log_uniform, uniform or a constant.",
+            "sweeps: `x` must be a distribution, a number or a string; got an array of shape (2,) "
+            "and dtype float32. Use log_uniform, uniform, integers, choice, grid or a constant.",
         ),
         (
             {"trial": 3},

@@ -104,9 +104,9 @@ def contest(
     split = None if recorded else "validation"
     staged = stages(problem, rule, batch_size=rows, split=split, **shape)
     on_test = stages(problem, rule, batch_size=rows, split="test", **shape).measure
-    settings = propose(space, protocol.tuning_trials, protocol.seed)
+    settings = propose(space, protocol.tuning_trials, protocol.seed).columns
     width = Width(protocol.tuning_seeds, min(protocol.tuning_trials, 32))
-    engine = Engine(staged, tuple(settings), width, short=protocol.size <= SHORT)
+    engine = Engine(staged, settings, width, short=protocol.size <= SHORT)
     tell("compiling", 0, 1)
     engine.compile(staged.measure, on_test)
 

@@ -62,9 +62,9 @@ def measured_speed(num_steps: int = 100) -> tuple[float, float]:
     staged = stages(
         problems.get("digits"), adam, num_steps=num_steps, batch_size=32, record_every=0
     )
-    settings = propose(adam.SEARCH_SPACE, width.settings, 0)
+    settings = propose(adam.SEARCH_SPACE, width.settings, 0).columns
     plan = Plan(settings, width.replicates, 0, TUNING, width)
-    engine = Engine(staged, tuple(settings), width)
+    engine = Engine(staged, settings, width)
     engine.compile()
     block = next(plan.blocks())
     times = []

@@ -2,17 +2,17 @@
 
     segment: (state[S, K], hyper[K], steps[L], fed[L, S]) → state[S, K], scalars[L, S, K]
 
-S replicates × K settings, a nested `vmap`; what a replicate draws is unbatched over the settings.
+S replicates × K settings, a nested `vmap`; what a replicate draws is unbatched over the settings,
+unless each row has a key of its own.
 The engine knows nothing of models or training: it runs anybody's `Staged`.
 """
 
 from __future__ import annotations
 
 import functools
-import inspect
 import threading
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -20,17 +20,21 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnn.errors import bad_type, bad_value
 from jaxnn.sweeps.compiling import options
 from jaxnn.sweeps.plan import Block, Plan, Width
 from jaxnn.typing import Array, Staged
 
-__all__ = ["BlockResult", "Engine", "segment_length"]
+__all__ = ["BlockResult", "Engine", "Part", "lane_dtype", "num_segments", "segment_length"]
 
 MAX_SEGMENTS = 10
 
 _DRAWING = threading.Lock()
 """Contestants side by side draw with the same programs: one compiles them, the others wait."""
+
+
+def lane_dtype(column: NDArray[Any]) -> Any:
+    """The dtype of a number in a trial: int32 for whole numbers, JAX's float for others."""
+    return np.dtype(np.int32) if column.dtype.kind == "i" else jnp.result_type(float)
 
 
 def segment_length(num_steps: int) -> int:
@@ -42,27 +46,51 @@ def segment_length(num_steps: int) -> int:
     return num_steps // next(n for n in range(MAX_SEGMENTS, 0, -1) if num_steps % n == 0)
 
 
+def num_segments(num_steps: int, length: int | None = None) -> int:
+    """How often the host looks in a block, at its end at least."""
+    return max(num_steps // (length or segment_length(num_steps) or 1), 1)
+
+
 class BlockResult(NamedTuple):
     """What the real lanes of a block gave, as NumPy arrays, padding dropped."""
 
     metrics: dict[str, NDArray[Any]]  # [replicates, settings, ...]
     curves: dict[str, NDArray[Any]]  # [replicates, settings, steps]
+    state: Any = None  # [replicates, settings, ...], where it was asked for
+
+
+class Part(NamedTuple):
+    """Steps of a block: from `first` up to `last`, from a state where they are not the first."""
+
+    first: int
+    last: int
+    state: Any = None  # [S, K, ...], padded
 
 
 class Engine:
     """The compiled program of a trial for one width, on the default device of its thread.
 
-    staged: the trial. names: the numbers of a setting. width: S × K lanes. short: it will run for
-    about as long as it compiles, so let it compile fast; the last bits of its numbers depend on
-    that, as they do on the width. Compile and run time are counted apart, in seconds.
+    staged: the trial. numbers: those of a setting, by name as columns of float64 or int64, which
+    become floats and int32. width: S × K lanes. length: the steps of a segment; whatever it is, the
+    numbers are the same, to the bit. common: whether settings share the keys of replicates. short:
+    it will run for about as long as it compiles, so let it compile fast; the last bits of its
+    numbers depend on that, as they do on the width. Compile and run time are counted apart, in
+    seconds.
     """
 
     def __init__(
-        self, staged: Staged, names: tuple[str, ...], width: Width, *, short: bool = False
+        self,
+        staged: Staged,
+        numbers: Mapping[str, NDArray[Any]],
+        width: Width,
+        *,
+        length: int | None = None,
+        common: bool = True,
+        short: bool = False,
     ) -> None:
-        _check_staged(staged)
-        self.staged, self.names, self.width = staged, names, width
-        self.length = max(segment_length(staged.num_steps), 1)
+        self.staged, self.width, self.common = staged, width, common
+        self.dtypes = {name: lane_dtype(column) for name, column in numbers.items()}
+        self.length = length or max(segment_length(staged.num_steps), 1)
         self.compile_seconds = 0.0
         self.run_seconds: list[float] = []  # of each block
         self._data = jax.device_put(staged.data)
@@ -80,42 +108,42 @@ class Engine:
         measures = measures or (self.staged.measure,)
         if all(name in self._compiled for name in ("init", *measures)):
             return
-        number = jnp.result_type(float)
-        hyper = {n: jax.ShapeDtypeStruct((self.width.settings,), number) for n in self.names}
+        size = (self.width.settings,)
+        hyper = {name: jax.ShapeDtypeStruct(size, dtype) for name, dtype in self.dtypes.items()}
         with _DRAWING:
             prepared, steps, fed = self._drawn()
-        init = functools.partial(_init, self.staged.init, self.width.settings)
+        init = functools.partial(_init, self.staged.init, self.width.settings, self.common)
         state = jax.eval_shape(init, prepared, hyper, self._data)
         self._compile("init", init, prepared, hyper, self._data)
-        segment = functools.partial(_segment, self.staged.advance)
+        segment = functools.partial(_segment, self.staged.advance, self.common)
         if self.staged.num_steps:
             given = state, hyper, steps, self._data, fed
             self._compile("segment", segment, *given, donate=(0,), short=self._short)
         for measure in measures:
             measured = functools.partial(_measure, measure, self.width.settings)
-            _check_metrics(jax.eval_shape(measured, state, hyper, self._data), self.names)
             self._compile(measure, measured, state, hyper, self._data)
 
     def _drawn(self) -> tuple[Any, Array, tuple[Any, ...]]:
         """What a block is given, for keys of no account: it compiles the programs that draw it."""
         started = time.perf_counter()
-        prepared = self._prepare(jax.random.split(jax.random.key(0), self.width.replicates))
-        steps = jnp.arange(self.length, dtype=jnp.int32)
-        if self.staged.feed:
-            one = jax.tree.map(lambda x: x[0], prepared)
-            _check_fed(jax.eval_shape(self.staged.feed, one, steps, self._data), self.length)
+        shape = self.width if not self.common else self.width[:1]
+        prepared = self._prepare(jax.random.split(jax.random.key(0), tuple(shape)))
+        steps = self._steps(0)
         drawn = prepared, steps, self._feed(prepared, steps)
         jax.block_until_ready(drawn)
         self.compile_seconds += time.perf_counter() - started
         return drawn
 
+    def _steps(self, first: int) -> Array:
+        return jnp.arange(first, first + self.length, dtype=jnp.int32)
+
     def _prepare(self, keys: Array) -> Any:
         prepare = self.staged.prepare
-        return self._drawing[0](prepare, keys, self._data) if prepare else keys
+        return self._drawing[0](prepare, self.common, keys, self._data) if prepare else keys
 
     def _feed(self, prepared: Any, steps: Array) -> tuple[Any, ...]:
         feed = self.staged.feed
-        return (self._drawing[1](feed, prepared, steps, self._data),) if feed else ()
+        return (self._drawing[1](feed, self.common, prepared, steps, self._data),) if feed else ()
 
     @property
     def _drawing(self) -> tuple[Any, Any]:
@@ -136,18 +164,22 @@ class Engine:
         block: Block,
         *,
         measure: Callable[..., Any] | None = None,
+        part: Part | None = None,
+        keep_state: bool = False,
         on_segment: Callable[[int], None] | None = None,
     ) -> BlockResult:
-        """Run one block; `on_segment(segments done)` is called after each and may raise."""
+        """Run one block, or some of its steps; `on_segment(segments done)` may raise."""
         measure = measure or self.staged.measure
         self.compile(measure)
         started = time.perf_counter()
+        first, last, state = part or Part(0, self.staged.num_steps)
         prepared = self._prepare(plan.keys(block))
-        hyper = {n: jnp.asarray(x, jnp.result_type(float)) for n, x in plan.numbers(block).items()}
-        state = self._compiled["init"](prepared, hyper, self._data)
+        hyper = {n: x.astype(self.dtypes[n]) for n, x in plan.lanes(block).items()}
+        if state is None:
+            state = self._compiled["init"](prepared, hyper, self._data)
         curves: list[dict[str, NDArray[Any]]] = []
-        for first in range(0, self.staged.num_steps, self.length):
-            steps = jnp.arange(first, first + self.length, dtype=jnp.int32)
+        for begin in range(first, last, self.length):
+            steps = self._steps(begin)
             fed = self._feed(prepared, steps)
             state, scalars = self._compiled["segment"](state, hyper, steps, self._data, fed)
             curves.append(jax.device_get(scalars))
@@ -156,12 +188,14 @@ class Engine:
         if on_segment and not curves:
             on_segment(1)
         metrics = jax.device_get(self._compiled[measure](state, hyper, self._data))
+        kept = jax.device_get(state) if keep_state else None
         self.run_seconds.append(time.perf_counter() - started)
         joined = {k: np.concatenate([c[k] for c in curves]) for k in curves[0]} if curves else {}
         real = np.s_[: block.num_replicates, : block.num_settings]
         return BlockResult(
             {name: x[real] for name, x in metrics.items()},
             {name: np.moveaxis(x, 0, -1)[real] for name, x in joined.items()},
+            jax.tree.map(lambda x: x[real], kept),
         )
 
 
@@ -169,35 +203,43 @@ class Engine:
 def _drawing(platform: str) -> tuple[Any, Any]:
     """`_prepared` and `_fed`, jitted once for all engines of a platform."""
     chosen = options(platform, short=True)
-    jitted = functools.partial(jax.jit, static_argnums=0, compiler_options=chosen)
+    jitted = functools.partial(jax.jit, static_argnums=(0, 1), compiler_options=chosen)
     return jitted(_prepared), jitted(_fed)
 
 
-def _prepared(prepare: Callable[..., Any], keys: Array, data: Any) -> Any:
-    return jax.vmap(prepare, in_axes=(0, None))(keys, data)
+def _prepared(prepare: Callable[..., Any], common: bool, keys: Array, data: Any) -> Any:
+    each = prepare if common else jax.vmap(prepare, in_axes=(0, None))
+    return jax.vmap(each, in_axes=(0, None))(keys, data)
 
 
-def _fed(feed: Callable[..., Any], prepared: Any, steps: Array, data: Any) -> Any:
-    return jax.vmap(feed, in_axes=(0, None, None), out_axes=1)(prepared, steps, data)
+def _fed(feed: Callable[..., Any], common: bool, prepared: Any, steps: Array, data: Any) -> Any:
+    each = feed if common else jax.vmap(feed, in_axes=(0, None, None), out_axes=1)
+    return jax.vmap(each, in_axes=(0, None, None), out_axes=1)(prepared, steps, data)
 
 
 def _init(
-    init: Callable[..., Any], size: int, prepared: Any, hyper: dict[str, Array], data: Any
+    init: Callable[..., Any],
+    size: int,
+    common: bool,
+    prepared: Any,
+    hyper: dict[str, Array],
+    data: Any,
 ) -> Any:
-    settings = jax.vmap(init, in_axes=(None, 0, None), axis_size=size)
+    settings = jax.vmap(init, in_axes=(None if common else 0, 0, None), axis_size=size)
     return jax.vmap(settings, in_axes=(0, None, None))(prepared, hyper, data)
 
 
 def _segment(
     advance: Callable[..., Any],
+    common: bool,
     state: Any,
     hyper: dict[str, Array],
     steps: Array,
     data: Any,
     fed: tuple[Any, ...],
 ) -> tuple[Any, dict[str, Array]]:
-    none = (None,) * len(fed)
-    settings = jax.vmap(advance, in_axes=(0, 0, None, None, *none))
+    drawn = (None if common else 0 for _ in fed)
+    settings = jax.vmap(advance, in_axes=(0, 0, None, None, *drawn))
     lanes = jax.vmap(settings, in_axes=(0, None, None, None, *(0 for _ in fed)))
 
     def body(state: Any, passed: tuple[Array, tuple[Any, ...]]) -> tuple[Any, dict[str, Array]]:
@@ -212,37 +254,3 @@ def _measure(
 ) -> Any:
     settings = jax.vmap(measure, in_axes=(0, 0, None), axis_size=size)
     return jax.vmap(settings, in_axes=(0, None, None))(state, hyper, data)
-
-
-def _check_staged(staged: Staged) -> None:
-    """`advance` takes what it is given, and what is compiled for all trials can be told apart."""
-    given = ("state", "hyper", "step", "data", "fed")[: 5 if staged.feed else 4]
-    signature = inspect.signature(staged.advance)
-    try:
-        signature.bind(*given)
-    except TypeError:
-        why = "there is a feed" if staged.feed else "there is no feed"
-        constraint = f"called as advance({', '.join(given)}), since {why}"
-        raise bad_type("sweeps", "advance", constraint, f"advance{signature}") from None
-    for name in ("prepare", "feed"):
-        if not isinstance(getattr(staged, name), Hashable):
-            fix = "Pass a function, or an object of a frozen dataclass."
-            raise bad_type("sweeps", name, "hashable", repr(getattr(staged, name)), fix)
-
-
-def _check_fed(fed: Any, length: int) -> None:
-    for leaf in jax.tree.leaves(fed):
-        if leaf.shape[:1] != (length,):
-            constraint = f"arrays with an entry for each of the {length} steps it is given"
-            raise bad_type("sweeps", "feed", constraint, f"shape {leaf.shape}")
-
-
-def _check_metrics(metrics: Any, names: tuple[str, ...]) -> None:
-    """Metrics become columns of a table: a dict, under names that are free."""
-    if not isinstance(metrics, Mapping):
-        fix = "Return {'loss': loss}, for example."
-        raise bad_type("sweeps", "metrics", "a dict of scalars", type(metrics).__name__, fix)
-    for name in ("setting", "replicate", *names):
-        if name in metrics:
-            fix = "That is a column of the table already: rename the metric."
-            raise bad_value("sweeps", "metrics", "named unlike the settings", repr(name), fix)

@@ -1,31 +1,28 @@
-"""What a sweep will run: settings × replicates, cut into blocks of one fixed width.
+"""What one compiled program will run: settings × replicates, cut into blocks of one fixed width.
 
 A row is (setting i, replicate r); its key is fold_in(fold_in(key(seed), purpose), r), which neither
 the setting nor the optimizer enters: all settings meet the same initial parameters and batches.
+With common=False the setting is folded in last.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnn.errors import bad_type, bad_value, check_integer, check_seed
+from jaxnn.errors import bad_value, check_integer, check_seed
+from jaxnn.sweeps.settings import MAX_TRIALS
 from jaxnn.typing import Array
 
-__all__ = ["EVALUATION", "TUNING", "Block", "Plan", "Width", "default_width", "propose"]
-
-MAX_TRIALS = 1_000_000
-"""Settings of a sweep, and seeds: more would not fit into the tables that hold them."""
+__all__ = ["EVALUATION", "TUNING", "Block", "Plan", "Width", "default_width"]
 
 TUNING, EVALUATION = 0, 1
 """Purposes: the seeds of one never occur in the other."""
-
-Settings = dict[str, NDArray[np.float64]]
 
 
 class Width(NamedTuple):
@@ -46,43 +43,10 @@ def default_width(num_trials: int, num_seeds: int, *, lanes: int = 64) -> Width:
     return Width(replicates, min(num_trials, max(1, lanes // replicates)))
 
 
-def propose(space: Mapping[str, Any], num_trials: int, seed: int) -> Settings:
-    """`num_trials` settings: scrambled Sobol points of the space, constants repeated.
-
-    The first k points do not change when more are asked for, and contestants whose spaces have the
-    same number of dimensions get the same points by rank. Raises TypeError for an entry that is
-    neither a distribution nor a number.
-    Reference: Sobol 1967; Owen 1998 (scrambling), by scipy.stats.qmc.
-    """
-    check_integer("sweeps", "num_trials", num_trials, low=1, high=MAX_TRIALS)
-    check_seed("sweeps", seed)
-    free = {name: entry for name, entry in space.items() if hasattr(entry, "quantile")}
-    settings: Settings = {}
-    points = _sobol(len(free), num_trials, seed)
-    for name, entry in space.items():
-        if name in free:
-            settings[name] = entry.quantile(points[:, list(free).index(name)])
-        elif isinstance(entry, int | float) and not isinstance(entry, bool):
-            settings[name] = np.full(num_trials, float(entry))
-        else:
-            fix = "Use log_uniform, uniform or a constant."
-            raise bad_type("sweeps", name, "a distribution or a number", repr(entry), fix)
-    return settings
-
-
-def _sobol(dimensions: int, num_points: int, seed: int) -> NDArray[np.float64]:
-    if not dimensions:
-        return np.zeros((num_points, 0))
-    from scipy.stats import qmc
-
-    exponent = max(num_points - 1, 0).bit_length()
-    return qmc.Sobol(dimensions, scramble=True, rng=seed).random_base2(exponent)[:num_points]
-
-
 class Block(NamedTuple):
     """Rows that run at once; the last ones of a padded block repeat its first."""
 
-    settings: NDArray[np.int64]  # [width.settings] which setting each lane has
+    settings: NDArray[np.int64]  # [width.settings] which of the plan's settings each lane has
     replicates: NDArray[np.int64]  # [width.replicates]
     num_settings: int  # how many of them are real
     num_replicates: int
@@ -90,55 +54,87 @@ class Block(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """All rows of a sweep. settings: columns of equal length, one entry a setting."""
+    """All rows of a program.
 
-    settings: Settings
+    numbers: columns of equal length, an entry a setting. members: the numbers of these settings in
+    the whole sweep; 0, 1, … by default. common: whether settings share the keys of replicates.
+    """
+
+    numbers: dict[str, NDArray[Any]]
     num_seeds: int
     seed: int
     purpose: int
     width: Width
+    members: NDArray[np.int64] | None = None
+    common: bool = True
 
     def __post_init__(self) -> None:
         check_integer("sweeps", "num_seeds", self.num_seeds, low=1, high=MAX_TRIALS)
         check_seed("sweeps", self.seed)
         for lanes in self.width:
             check_integer("sweeps", "width", lanes, low=1)
-        lengths = {len(column) for column in self.settings.values()}
+        lengths = {len(column) for column in self.numbers.values()}
+        if self.members is not None:
+            lengths.add(len(self.members))
         if len(lengths) > 1:
             raise bad_value("sweeps", "settings", "columns of one length", sorted(lengths))
 
     @property
     def num_settings(self) -> int:
         """The number of settings; one where there is nothing to set."""
-        return len(next(iter(self.settings.values()))) if self.settings else 1
+        columns = [*self.numbers.values(), *([] if self.members is None else [self.members])]
+        return len(columns[0]) if columns else 1
+
+    def global_settings(self, block: Block) -> NDArray[np.int64]:
+        """The number of each setting lane in the whole sweep."""
+        return block.settings if self.members is None else self.members[block.settings]
 
     def keys(self, block: Block) -> Array:
-        """The key of each replicate lane."""
-        base = jax.random.fold_in(jax.random.key(self.seed), self.purpose)
-        return jax.vmap(lambda r: jax.random.fold_in(base, r))(block.replicates.astype(np.uint32))
+        """The key of each replicate lane, [replicates]; [replicates, settings] if not common."""
+        replicates = block.replicates.astype(np.uint32)
+        if self.common:
+            return _keys(np.uint32(self.seed), np.uint32(self.purpose), replicates)
+        settings = self.global_settings(block).astype(np.uint32)
+        return _own_keys(np.uint32(self.seed), np.uint32(self.purpose), replicates, settings)
 
-    def numbers(self, block: Block) -> dict[str, NDArray[np.float64]]:
+    def lanes(self, block: Block) -> dict[str, NDArray[Any]]:
         """The numbers of each setting lane."""
-        return {name: column[block.settings] for name, column in self.settings.items()}
+        return {name: column[block.settings] for name, column in self.numbers.items()}
 
     def blocks(self) -> Iterator[Block]:
         """Settings outermost, so that all replicates of a setting are done early."""
         for first in range(0, self.num_settings, self.width.settings):
-            settings, num_settings = _lanes(first, self.num_settings, self.width.settings)
+            settings, num_settings = _padded(first, self.num_settings, self.width.settings)
             for start in range(0, self.num_seeds, self.width.replicates):
-                replicates, num_seeds = _lanes(start, self.num_seeds, self.width.replicates)
+                replicates, num_seeds = _padded(start, self.num_seeds, self.width.replicates)
                 yield Block(settings, replicates, num_settings, num_seeds)
 
     @property
     def num_blocks(self) -> int:
         """How many times the program runs."""
-        return -(-self.num_settings // self.width.settings) * -(
-            -self.num_seeds // self.width.replicates
-        )
+        settings = -(-self.num_settings // self.width.settings)
+        return settings * -(-self.num_seeds // self.width.replicates)
+
+    @property
+    def num_padded(self) -> int:
+        """Lanes of all blocks that run for nothing."""
+        return self.num_blocks * self.width.lanes - self.num_settings * self.num_seeds
 
 
-def _lanes(first: int, total: int, width: int) -> tuple[NDArray[np.int64], int]:
+def _padded(first: int, total: int, width: int) -> tuple[NDArray[np.int64], int]:
     real = min(width, total - first)
     lanes = np.full(width, first, np.int64)
     lanes[:real] += np.arange(real)
     return lanes, real
+
+
+@jax.jit
+def _keys(seed: Array, purpose: Array, replicates: Array) -> Array:
+    base = jax.random.fold_in(jax.random.key(seed), purpose)
+    return jax.vmap(jax.random.fold_in, (None, 0))(base, replicates)
+
+
+@jax.jit
+def _own_keys(seed: Array, purpose: Array, replicates: Array, settings: Array) -> Array:
+    keys = _keys(seed, purpose, replicates)
+    return jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (0, None))(keys, settings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,23 +10,26 @@ from numpy.typing import NDArray
 
 from jaxnn.errors import bad_value, unknown_name
 from jaxnn.sweeps.engine import BlockResult
-from jaxnn.sweeps.plan import Block, Plan
+from jaxnn.sweeps.settings import Kind, Settings
 
-__all__ = ["Results", "collect"]
+__all__ = ["Collector", "Results"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Results:
     """Rows ordered by setting, then replicate.
 
-    names: the numbers of a setting. columns: "setting", "replicate", those numbers, the metrics,
-    "status" (0 ok, 1 non-finite, 2 above the ceiling) and "status_step" (−1 where ok).
+    names: what a setting is made of. columns: "setting", "replicate", those names (NaN, or "" for
+    what is structural, where a name does not exist in a setting), the metrics, "status" (0 ok,
+    1 non-finite, 2 above the ceiling) and "status_step" (−1 where ok).
     curves: [rows, steps] for each scalar of a step, NaN where nothing was recorded.
+    kinds: by name "number", "integer" or "structure".
     """
 
     names: tuple[str, ...]
     columns: dict[str, NDArray[Any]]
     curves: dict[str, NDArray[Any]]
+    kinds: dict[str, Kind]
 
     def __repr__(self) -> str:
         rows = len(self.columns["setting"])
@@ -67,37 +69,46 @@ class Results:
         means = self.by_setting(metric, mode=mode).mean(axis=1)
         return np.argsort(means if mode == "min" else -means, kind="stable")
 
-    def setting(self, number: int) -> dict[str, float]:
-        """The numbers of a setting."""
-        row = int(np.argmax(self.columns["setting"] == number))
-        return {name: float(self.columns[name][row]) for name in self.names}
+    def setting(self, number: int) -> dict[str, Any]:
+        """A setting as Python values, without what does not exist in it."""
+        first = self.columns["setting"].searchsorted(number)
+        columns = {name: self.columns[name][first : first + 1] for name in self.names}
+        return Settings(columns, self.kinds, 1).setting(0)
 
-    def best(self, metric: str, *, mode: str = "min") -> dict[str, float]:
-        """The numbers of the setting whose mean over replicates is best."""
+    def best(self, metric: str, *, mode: str = "min") -> dict[str, Any]:
+        """The setting whose mean over replicates is best."""
         return self.setting(int(self.ranking(metric, mode=mode)[0]))
 
 
-def collect(plan: Plan, blocks: Sequence[tuple[Block, BlockResult]]) -> Results:
-    """The results of all blocks of a plan, put in order."""
-    rows = plan.num_settings * plan.num_seeds
-    setting, replicate = np.divmod(np.arange(rows), plan.num_seeds)
-    columns: dict[str, NDArray[Any]] = {"setting": setting, "replicate": replicate}
-    columns |= {name: column[setting] for name, column in plan.settings.items()}
-    first = blocks[0][1]
-    metrics = {k: np.empty((rows, *x.shape[2:]), x.dtype) for k, x in first.metrics.items()}
-    curves = {k: np.empty((rows, *x.shape[2:]), x.dtype) for k, x in first.curves.items()}
-    for block, result in blocks:
-        settings = block.settings[: block.num_settings]
-        replicates = block.replicates[: block.num_replicates]
-        at = settings[None, :] * plan.num_seeds + replicates[:, None]
-        for target, source in ((metrics, result.metrics), (curves, result.curves)):
-            for name, values in source.items():
-                target[name][at] = values
-    columns |= metrics
-    if "status" not in columns:
-        finite = np.ones(rows, bool)
-        for values in metrics.values():
-            finite &= np.isfinite(values).reshape(rows, -1).all(axis=1)
-        columns["status"] = np.where(finite, 0, 1)
-        columns["status_step"] = np.full(rows, -1)
-    return Results(tuple(plan.settings), columns, curves)
+class Collector:
+    """Puts the results of blocks in order, as they come."""
+
+    def __init__(self, settings: Settings, num_seeds: int) -> None:
+        self.settings, self.num_seeds = settings, num_seeds
+        self.metrics: dict[str, NDArray[Any]] = {}
+        self.curves: dict[str, NDArray[Any]] = {}
+
+    def add(
+        self, settings: NDArray[np.int64], replicates: NDArray[np.int64], result: BlockResult
+    ) -> None:
+        """What a block gave for these settings and replicates, [replicates, settings, ...]."""
+        at = settings[None, :] * self.num_seeds + replicates[:, None]
+        for table, found in ((self.metrics, result.metrics), (self.curves, result.curves)):
+            for name, values in found.items():
+                if name not in table:
+                    table[name] = self._empty(values)
+                table[name][at] = values
+
+    def _empty(self, values: NDArray[Any]) -> NDArray[Any]:
+        rows = self.settings.num_settings * self.num_seeds
+        missing = np.nan if values.dtype.kind == "f" else 0
+        return np.full((rows, *values.shape[2:]), missing, values.dtype)
+
+    def results(self) -> Results:
+        """Everything that was added, by setting and then replicate."""
+        rows = self.settings.num_settings * self.num_seeds
+        setting, replicate = np.divmod(np.arange(rows), self.num_seeds)
+        columns: dict[str, NDArray[Any]] = {"setting": setting, "replicate": replicate}
+        columns |= {name: column[setting] for name, column in self.settings.columns.items()}
+        kinds = self.settings.kinds
+        return Results(tuple(kinds), columns | self.metrics, self.curves, kinds)

@@ -1,39 +1,57 @@
-"""`run`: settings from a space × replicates, in one compiled program of fixed width."""
+"""`run`: settings from a space × replicates, in compiled programs of one fixed width."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping
+import itertools
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jaxnn.errors import bad_type, check_integer
-from jaxnn.sweeps.engine import BlockResult, Engine
-from jaxnn.sweeps.plan import TUNING, Block, Plan, Width, default_width, propose
-from jaxnn.sweeps.results import Results, collect
-from jaxnn.typing import Array, Staged
+import jax
+
+from jaxnn.errors import bad_value, check_integer
+from jaxnn.space import Space
+from jaxnn.sweeps.build import Sweep, build
+from jaxnn.sweeps.engine import BlockResult, Engine, num_segments, segment_length
+from jaxnn.sweeps.local import run_units
+from jaxnn.sweeps.plan import Plan
+from jaxnn.sweeps.results import Collector, Results
+from jaxnn.sweeps.settings import Kind, Method, Settings
+from jaxnn.sweeps.trial import Trial
 
 __all__ = ["execute", "run"]
 
 
 def run(
-    trial: Staged | Callable[..., Mapping[str, Any]],
-    space: Mapping[str, Any],
+    trial: Trial,
+    space: Space | Sequence[Mapping[str, Any]],
     *,
-    num_trials: int,
+    num_trials: int | None = None,
     num_seeds: int = 1,
     seed: int = 0,
+    method: Method = "sobol",
     width: tuple[int, int] | None = None,
+    common: bool = True,
+    ceiling: float | None = None,
+    segment: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Results:
-    """Try `num_trials` settings of `space` on `num_seeds` replicates each.
+    """Try settings of `space` on `num_seeds` replicates each.
 
-    trial: any pure f(key, hyper) → metrics (a dict of scalars), or a `Staged`, such as
-    `training.stages(...)`. `hyper` is a dict of the numbers that `space` names.
-    space: names to `log_uniform`, `uniform`, `one_minus` or a constant.
+    trial: any pure f(key, hyper) → metrics (a dict of real scalars or arrays), a `Staged`, such as
+    `training.stages(...)`, or `by_structure(...)`. `hyper` is a dict of the values that `space`
+    names: numbers are traced, what is structural is not.
+    space: names to distributions of `jaxnn.space` or constants; or a list of settings, dicts.
+    num_trials: points to draw, each met by all values of all grids; None where nothing is drawn.
     seed: in [0, 2³²); decides the settings and the keys of the replicates.
+    method: "sobol", "halton" or "random" points.
     width: (replicates, settings) a block; by default about 64 lanes. Results are bit-equal for the
-    same width only.
+    same width only, whatever the order, the devices and the segments are.
+    common: whether all settings meet the same keys, and so initial parameters and batches.
+    ceiling: of |loss|, above which a trial is frozen, where it has no status of its own.
+    segment: steps between two looks of the host; a divisor of the trial's steps.
     progress: called with the segments done and all of them; may raise to stop.
+    Settings of equal structure are a program; all local devices run them side by side.
     Raises ValueError and TypeError for bad input before anything compiles.
 
     >>> import jax.numpy as jnp
@@ -44,22 +62,50 @@ def run(
     >>> abs(results.best("loss")["x"] - 0.3) < 0.02
     True
     """
-    if not isinstance(trial, Staged) and not callable(trial):
-        fix = "Pass f(key, hyper) -> metrics or a Staged."
-        raise bad_type("sweeps.run", "trial", "callable", repr(trial), fix)
-    check_integer("sweeps", "num_seeds", num_seeds, low=1)
-    if not isinstance(space, Mapping):
-        fix = "Pass {'learning_rate': log_uniform(1e-4, 1e-1)}, for example."
-        raise bad_type("sweeps.run", "space", "a dict of distributions", repr(space), fix)
-    whole = not isinstance(trial, Staged)
-    staged = Staged(_Whole(trial).init, _no_step, _as_it_is, 0) if whole else trial
-    settings = propose(space, num_trials, seed)
-    if width is not None and (not isinstance(width, tuple) or len(width) != 2):
-        fix = "Pass (replicates, settings), such as (4, 16)."
-        raise bad_type("sweeps.run", "width", "a pair of integers", repr(width), fix)
-    wide = Width(*width) if width else default_width(num_trials, num_seeds)
-    plan = Plan(settings, num_seeds, seed, TUNING, wide)
-    return execute(Engine(staged, tuple(settings), wide), plan, progress=progress)
+    sweep = build(
+        trial,
+        space,
+        num_trials=num_trials,
+        num_seeds=num_seeds,
+        seed=seed,
+        method=method,
+        width=width,
+        common=common,
+        ceiling=ceiling,
+    )
+    _check_segment(sweep, segment)
+    for sentence in sweep.advice():
+        warnings.warn(sentence, stacklevel=2)
+    programs, collector = sweep.programs(segment), Collector(sweep.settings, num_seeds)
+    units = [unit for _, unit in sweep.units()]
+    total = sum(num_segments(sweep.staged[unit.group].num_steps, segment) for unit in units)
+    done = itertools.count(1)
+
+    def on_result(number: int, result: BlockResult, seconds: float) -> None:
+        del seconds
+        _, block, plan, *_ = units[number]
+        settings = plan.global_settings(block)[: block.num_settings]
+        collector.add(settings, block.replicates[: block.num_replicates], result)
+
+    def on_segment(number: int) -> None:
+        del number
+        if progress:
+            progress(next(done), total)
+
+    devices = jax.local_devices()[: len(units)]
+    run_units(programs, units, devices=devices, on_result=on_result, on_segment=on_segment)
+    return collector.results()
+
+
+def _check_segment(sweep: Sweep, segment: int | None) -> None:
+    if segment is None:
+        return
+    check_integer("sweeps.run", "segment", segment, low=1)
+    for staged in sweep.staged:
+        if staged.num_steps % segment:
+            near = segment_length(staged.num_steps)
+            constraint = f"a divisor of the trial's {staged.num_steps} steps"
+            raise bad_value("sweeps.run", "segment", constraint, segment, f"Did you mean {near}?")
 
 
 def execute(
@@ -69,41 +115,23 @@ def execute(
     measure: Callable[..., Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Results:
-    """Run all blocks of a plan on a compiled engine.
+    """Run all blocks of a plan on a compiled engine, one after another in this thread.
 
     progress: called after every segment with the segments done and all of them; may raise to stop.
     """
     if engine.staged.check:
-        for number in range(plan.num_settings):
-            engine.staged.check({n: float(x[number]) for n, x in plan.settings.items()})
+        for row in range(plan.num_settings):
+            engine.staged.check({name: column[row].item() for name, column in plan.numbers.items()})
+    kinds: dict[str, Kind] = dict.fromkeys(plan.numbers, "number")
+    collector = Collector(Settings(plan.numbers, kinds, plan.num_settings), plan.num_seeds)
     segments = max(engine.num_segments, 1)
-    done: list[tuple[Block, BlockResult]] = []
     for number, block in enumerate(plan.blocks()):
 
         def tell(segment: int, before: int = number * segments) -> None:
             if progress:
                 progress(before + segment, plan.num_blocks * segments)
 
-        done.append((block, engine.run(plan, block, measure=measure, on_segment=tell)))
-    return collect(plan, done)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Whole:
-    """A trial of no steps, whose state is its metrics."""
-
-    trial: Callable[..., Mapping[str, Any]]
-
-    def init(self, key: Array, hyper: dict[str, Array], data: None) -> Any:
-        del data
-        return self.trial(key, hyper)
-
-
-def _no_step(state: Any, hyper: Any, step: Any, data: Any) -> tuple[Any, dict[str, Any]]:
-    del hyper, step, data
-    return state, {}
-
-
-def _as_it_is(state: Any, hyper: Any, data: Any) -> Any:
-    del hyper, data
-    return state
+        result = engine.run(plan, block, measure=measure, on_segment=tell)
+        settings = block.settings[: block.num_settings]
+        collector.add(settings, block.replicates[: block.num_replicates], result)
+    return collector.results()

@@ -1,0 +1,183 @@
+"""A sweep as it will run: settings in groups, a trial for each, and everything found in order.
+
+All that can be wrong is found here, before anything compiles.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from jaxnn.errors import bad_type, bad_value, check_integer, shown
+from jaxnn.space import Space
+from jaxnn.sweeps import manifest
+from jaxnn.sweeps.engine import Engine, lane_dtype
+from jaxnn.sweeps.local import Program, Unit
+from jaxnn.sweeps.plan import TUNING, Plan, Width, default_width
+from jaxnn.sweeps.preflight import preflight
+from jaxnn.sweeps.settings import Group, Method, Settings, propose
+from jaxnn.sweeps.trial import Trial, bound, check_trial, guarded
+from jaxnn.typing import Staged
+
+__all__ = ["Sweep", "build"]
+
+FEW_LANES = 256
+"""So many lanes that run for nothing are nothing to speak of."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """Everything that `run` needs, checked."""
+
+    settings: Settings
+    groups: tuple[Group, ...]
+    staged: tuple[Staged, ...]  # by group
+    plans: tuple[Plan, ...]  # by group
+    manifest: dict[str, Any]
+
+    @property
+    def num_seeds(self) -> int:
+        """Replicates of each setting."""
+        return self.manifest["num_seeds"]
+
+    def programs(self, length: int | None = None) -> list[Program]:
+        """What is compiled, by group."""
+        pairs = zip(self.staged, self.plans, strict=True)
+        return [Program(_Making(staged, plan, length)) for staged, plan in pairs]
+
+    def units(self) -> Iterator[tuple[str, Unit]]:
+        """The blocks, each with the name of what it gives: that of its settings and replicates."""
+        for group, plan in enumerate(self.plans):
+            for block in plan.blocks():
+                yield name_of(plan, block), Unit(group, block, plan)
+
+    @property
+    def num_lanes(self) -> int:
+        """Lanes that will run, padding included."""
+        return sum(plan.num_blocks * plan.width.lanes for plan in self.plans)
+
+    @property
+    def num_padded(self) -> int:
+        """Those of them that run for nothing."""
+        return sum(plan.num_padded for plan in self.plans)
+
+    def advice(self) -> list[str]:
+        """What would make it cheaper, in sentences."""
+        wasted = self.num_padded / self.num_lanes
+        if wasted <= 0.25 or self.num_padded < FEW_LANES:
+            return []
+        sizes = [len(group.members) for group in self.groups]
+        return [
+            f"{self.num_padded:,} of {self.num_lanes:,} lanes are padding ({wasted:.0%}): "
+            f"{len(sizes)} programs of {min(sizes)} to {max(sizes)} settings fill blocks of "
+            f"{self.plans[0].width.settings}. Pass width=({self.plans[0].width.replicates}, "
+            f"{min(sizes)}), or more trials."
+        ]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Making:
+    """How the engine of a group is made."""
+
+    staged: Staged
+    plan: Plan
+    length: int | None
+
+    def __call__(self) -> Engine:
+        plan = self.plan
+        return Engine(self.staged, plan.numbers, plan.width, length=self.length, common=plan.common)
+
+
+def name_of(plan: Plan, block: Any) -> str:
+    """What a block is called in a store: the settings and the replicates that it has."""
+    settings = plan.global_settings(block)[: block.num_settings]
+    replicates = block.replicates[: block.num_replicates]
+    return f"{_ranges(settings)}/{_ranges(replicates)}"
+
+
+def _ranges(numbers: Any) -> str:
+    """Ascending numbers as ranges: 0-3,7."""
+    parts: list[list[int]] = []
+    for number in map(int, numbers):
+        if parts and number == parts[-1][1] + 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in parts)
+
+
+def build(
+    trial: Trial,
+    space: Space | Sequence[Mapping[str, Any]],
+    *,
+    num_trials: int | None,
+    num_seeds: int,
+    seed: int,
+    method: Method,
+    width: tuple[int, int] | None,
+    common: bool,
+    ceiling: float | None,
+) -> Sweep:
+    """The sweep that `run` would do; its arguments, and what it raises."""
+    check_trial(trial)
+    check_integer("sweeps", "num_seeds", num_seeds, low=1)
+    if ceiling is not None and not ceiling > 0:
+        raise bad_value("sweeps.run", "ceiling", "> 0", f"{ceiling:g}")
+    settings = propose(space, num_trials, seed, method=method)
+    wide = _width(width, settings.num_settings, num_seeds)
+    groups = tuple(settings.groups())
+    staged, plans, programs, wanted = [], [], [], None
+    for group in groups:
+        one = bound(trial, group.structure)
+        _check_numbers(one, group)
+        dtypes = {name: lane_dtype(column) for name, column in group.numbers.items()}
+        traced = preflight(one, dtypes, tuple(settings.kinds))
+        wanted = wanted or traced.metrics
+        _check_same(traced.metrics, wanted, group)
+        staged.append(one if "status" in traced.metrics else guarded(one, ceiling))
+        plans.append(Plan(group.numbers, num_seeds, seed, TUNING, wide, group.members, common))
+        programs.append(manifest.program_hash(traced.program))
+    described = manifest.describe(
+        space,
+        programs,
+        manifest.data_hash(staged),
+        num_trials=num_trials,
+        num_seeds=num_seeds,
+        seed=seed,
+        method=method,
+        width=list(wide),
+        common=common,
+        ceiling=ceiling,
+        num_steps=sorted({one.num_steps for one in staged}),
+    )
+    return Sweep(settings, groups, tuple(staged), tuple(plans), described)
+
+
+def _width(width: Any, num_settings: int, num_seeds: int) -> Width:
+    if width is None:
+        return default_width(num_settings, num_seeds)
+    if not isinstance(width, tuple) or len(width) != 2:
+        fix = "Pass (replicates, settings), such as (4, 16)."
+        raise bad_type("sweeps.run", "width", "a pair of integers", shown(width), fix)
+    return Width(*(check_integer("sweeps", "width", lanes, low=1) for lanes in width))
+
+
+def _check_numbers(staged: Staged, group: Group) -> None:
+    """Every setting's numbers by the trial's own check."""
+    if staged.check:
+        for row in range(len(group.members)):
+            staged.check({name: column[row].item() for name, column in group.numbers.items()})
+
+
+def _check_same(metrics: Mapping[str, Any], wanted: Mapping[str, Any], group: Group) -> None:
+    """All programs fill the same columns."""
+    for found, name in ((metrics, name) for name in {**metrics, **wanted}):
+        one, other = found.get(name), wanted.get(name)
+        if one is None or other is None or (one.shape, one.dtype) != (other.shape, other.dtype):
+            got = f"{_text(one)} for {group.structure}, {_text(other)} before"
+            raise bad_value("sweeps", f"metrics[{name!r}]", "the same in all programs", got)
+
+
+def _text(metric: Any) -> str:
+    return "nothing" if metric is None else f"{metric.dtype}{list(metric.shape)}"

@@ -1,0 +1,78 @@
+"""What a sweep is, in a form that a store keeps: two sweeps with equal manifests give equal tables.
+
+Hashes stand for what is large: the program of a trial as JAX traced it, whatever its source looks
+like, and the arrays that all trials share.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn.space import Space
+from jaxnn.sweeps.plain import to_plain
+from jaxnn.typing import Staged
+
+__all__ = ["EXTENDS", "data_hash", "describe", "program_hash"]
+
+FORMAT = 1
+
+EXTENDS = ("num_trials", "num_seeds")
+"""What may grow when a sweep goes on."""
+
+PACKAGES = ("jaxnn", "jax", "jaxlib", "numpy", "scipy")
+
+
+def describe(
+    space: Space | Sequence[Mapping[str, Any]], programs: Sequence[str], data: str, **given: Any
+) -> dict[str, Any]:
+    """The manifest: the space in plain form, the arguments of `run`, versions and platform."""
+    listed = not isinstance(space, Mapping)
+    plain = [to_plain(row) for row in space] if listed else to_plain(space)
+    return {
+        "format": FORMAT,
+        "space": plain,
+        **given,
+        "programs": list(programs),
+        "data": data,
+        "versions": {name: version(name) for name in PACKAGES},
+        "platform": jax.default_backend(),
+        "x64": bool(jax.config.jax_enable_x64),  # pyright: ignore[reportAttributeAccessIssue]
+    }
+
+
+def program_hash(program: Any) -> str:
+    """Of a traced program: its text without addresses, and the constants in it.
+
+    >>> one, two = (jax.make_jaxpr(lambda x: x + k)(1.0) for k in (1, 1))
+    >>> program_hash(one) == program_hash(two)
+    True
+    """
+    digest = hashlib.sha256(re.sub(r"0x[0-9a-f]+", "0x", str(program)).encode())
+    for constant in program.consts:
+        _update(digest, constant)
+    return digest.hexdigest()[:16]
+
+
+def data_hash(staged: Sequence[Staged]) -> str:
+    """Of the arrays that trials share."""
+    digest = hashlib.sha256()
+    for one in staged:
+        for leaf in jax.tree.leaves(one.data):
+            _update(digest, leaf)
+    return digest.hexdigest()[:16]
+
+
+def _update(digest: Any, leaf: Any) -> None:
+    if hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        leaf = jax.random.key_data(leaf)
+    array = np.ascontiguousarray(leaf)
+    digest.update(f"{array.dtype} {array.shape} ".encode())
+    digest.update(array.tobytes())

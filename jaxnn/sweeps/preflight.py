@@ -1,0 +1,230 @@
+"""Before anything compiles: one trial, traced, and what is wrong with it in a sentence.
+
+Tracing a trial takes milliseconds and finds what would else surface as an error of JAX in the midst
+of a compilation, or never: a number used as a shape, a key used twice, a name of the space that
+nothing reads, metrics that fit into no table.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import traceback
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxnn.errors import BadInput, BadType, BadValue, bad_type, bad_value, unknown_name
+from jaxnn.typing import Array, Staged
+
+__all__ = ["RESERVED", "Traced", "preflight"]
+
+RESERVED = ("setting", "replicate", "stopped")
+"""Columns of a table that are neither numbers of a setting nor metrics."""
+
+_STRUCTURE = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.NonConcreteBooleanIndexError,
+    TypeError,
+)
+"""What JAX raises where a traced number decides what is computed."""
+
+
+class Traced(NamedTuple):
+    """One trial, of two steps at most."""
+
+    program: Any  # its jaxpr, closed
+    metrics: dict[str, jax.ShapeDtypeStruct]
+
+
+def preflight(staged: Staged, dtypes: Mapping[str, Any], columns: Sequence[str]) -> Traced:
+    """One trial traced, and found to be one that a sweep can run; nothing is computed.
+
+    dtypes: of the numbers, by name. columns: all names of the space.
+    Raises ValueError and TypeError for what a sweep cannot run.
+    """
+    numbers = {name: jax.ShapeDtypeStruct((), dtype) for name, dtype in dtypes.items()}
+    _check_staged(staged)
+    trace = functools.partial(_trace, staged)
+    program, metrics = _traced(trace, staged, numbers)
+    _check_metrics(metrics, columns)
+    (jitted,) = program.jaxpr.eqns
+    inside = jitted.params["jaxpr"].jaxpr
+    _, *read = inside.invars[: 1 + len(numbers)]
+    used = {id(x) for equation in inside.eqns for x in equation.invars}
+    used |= {id(x) for x in inside.outvars}
+    # A dict is flattened by name.
+    for name, variable in zip(sorted(numbers), read, strict=True):
+        if id(variable) not in used:
+            others = ", ".join(sorted(set(numbers) - {name})) or "no number"
+            fix = (
+                f"It reads {others}: take {name!r} out of the space, or see how it is spelt there."
+            )
+            raise bad_value("sweeps.run", "space", "of names that the trial reads", repr(name), fix)
+    return Traced(program, metrics)
+
+
+def _traced(trace: Any, staged: Staged, numbers: dict[str, Any]) -> tuple[Any, Any]:
+    arguments = jax.random.key(0), numbers, staged.data
+    try:
+        with jax.debug_key_reuse(True):
+            return jax.make_jaxpr(jax.jit(trace), return_shape=True)(*arguments)
+    except BadInput:
+        raise
+    except jax.errors.KeyReuseError as error:
+        fix = "Give each draw a key of its own, by jax.random.split or fold_in of the step."
+        got = f"one that uses a key twice ({_first_line(error)})"
+        raise bad_value("sweeps.run", "trial", "one that uses each key once", got, fix) from error
+    except _MissingError as error:
+        raise unknown_name("sweeps.run", "hyper", error.args[0], error.args[1]) from error
+    except Exception as error:
+        if isinstance(error, _STRUCTURE):
+            guilty = _deciding(trace, staged, numbers, error)
+            if guilty:
+                names = ", ".join(f"`{name}`" for name in guilty)
+                first = guilty[0]
+                fix = f'Declare it: space = {{"{first}": structural([...])}}.'
+                constraint = "structural, since the trial uses it for a shape or a branch of Python"
+                text = f"sweeps.run: {names} must be {constraint}; got a traced number. {fix}"
+                raise BadType(text) from error
+        raise _raised(error) from error
+
+
+class _MissingError(KeyError):
+    """The trial asks for a number that it is not given: its name, and those that there are."""
+
+
+@jax.tree_util.register_pytree_node_class
+class _Numbers(dict[str, Any]):
+    """The numbers of a setting, which know what they were asked for and have not."""
+
+    def __missing__(self, name: str) -> Any:
+        raise _MissingError(name, list(self))
+
+    def tree_flatten(self) -> tuple[list[Any], tuple[str, ...]]:
+        names = tuple(sorted(self))
+        return [self[name] for name in names], names
+
+    @classmethod
+    def tree_unflatten(cls, names: tuple[str, ...], values: Any) -> _Numbers:
+        return cls(zip(names, values, strict=True))
+
+
+def _trace(staged: Staged, key: Array, hyper: dict[str, Any], data: Any) -> Any:
+    """A whole trial of two steps at most, as the engine would run it without `vmap`."""
+    hyper = _Numbers(hyper)
+    prepared = staged.prepare(key, data) if staged.prepare else key
+    state = staged.init(prepared, hyper, data)
+    steps = jnp.arange(min(staged.num_steps, 2), dtype=jnp.int32)
+    if staged.num_steps:
+        fed = (staged.feed(prepared, steps, data),) if staged.feed else ()
+        _check_fed(fed, len(steps))
+
+        def body(state: Any, passed: Any) -> Any:
+            step, fed = passed
+            return staged.advance(state, hyper, step, data, *fed)
+
+        state, _ = jax.lax.scan(body, jax.tree.map(jnp.asarray, state), (steps, fed))
+    return staged.measure(state, hyper, data)
+
+
+def _deciding(trace: Any, staged: Staged, numbers: dict[str, Any], error: Exception) -> list[str]:
+    """The numbers that the trial wants to know: those by whose values another thing happens.
+
+    Each is tried alone as a number of Python; where that does not help, all of them together.
+    """
+    for chosen in [[name] for name in numbers] + [list(numbers)]:
+        known = {name: (1 if _is_whole(numbers[name]) else 1.0) for name in chosen}
+        for value in (known, {name: int(x) for name, x in known.items()}):
+            left = {name: x for name, x in numbers.items() if name not in chosen}
+            try:
+                jax.eval_shape(
+                    lambda key, hyper, data, value=value: trace(key, {**hyper, **value}, data),
+                    jax.random.key(0),
+                    left,
+                    staged.data,
+                )
+            except Exception as other:
+                if type(other) is type(error) and _first_line(other) == _first_line(error):
+                    continue
+                if isinstance(other, _STRUCTURE):
+                    continue
+            return chosen
+    return []
+
+
+def _is_whole(number: Any) -> bool:
+    return jnp.issubdtype(number.dtype, jnp.integer)
+
+
+def _raised(error: Exception) -> BadInput:
+    """The sentence on what the trial raises, with the line of the caller's code."""
+    kind = BadType if isinstance(error, TypeError) else BadValue
+    return kind(
+        f"sweeps.run: `trial` must run; it raised {type(error).__name__}: {_first_line(error)}"
+        f" ({_place(error)})"
+    )
+
+
+def _place(error: Exception) -> str:
+    """The innermost line that is neither of JAX nor of this library."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if "/jax/" not in f.filename and "/jaxnn/sweeps/" not in f.filename]
+    last = (own or list(frames))[-1]
+    return f"{last.filename.rpartition('/')[2]}, line {last.lineno}: {last.line}"
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _check_metrics(metrics: Any, columns: Sequence[str]) -> None:
+    """Metrics become columns of a table: a dict of real arrays, under names that are free."""
+    if not isinstance(metrics, Mapping):
+        fix = "Return {'loss': loss}, for example."
+        raise bad_type("sweeps", "metrics", "a dict of scalars", type(metrics).__name__, fix)
+    if not metrics:
+        fix = "Return {'loss': loss}, for example."
+        raise bad_value("sweeps", "metrics", "a dict with one metric or more", "none", fix)
+    for name, metric in metrics.items():
+        if not isinstance(name, str):
+            raise bad_type("sweeps", "metrics", "named by strings", repr(name))
+        if name in RESERVED or name in columns:
+            fix = "That is a column of the table already: rename the metric."
+            raise bad_value("sweeps", "metrics", "named unlike the settings", repr(name), fix)
+        if not isinstance(metric, jax.ShapeDtypeStruct):
+            constraint = "a scalar or an array, or one for each name"
+            raise bad_type("sweeps", f"metrics[{name!r}]", constraint, type(metric).__name__)
+        if not any(jnp.issubdtype(metric.dtype, kind) for kind in _REAL):
+            fix = "Return its real part or its absolute value."
+            raise bad_type("sweeps", f"metrics[{name!r}]", "real", str(metric.dtype), fix)
+
+
+_REAL = (jnp.floating, jnp.integer, jnp.bool_)
+
+
+def _check_staged(staged: Staged) -> None:
+    """`advance` takes what it is given, and what is compiled for all trials can be told apart."""
+    given = ("state", "hyper", "step", "data", "fed")[: 5 if staged.feed else 4]
+    signature = inspect.signature(staged.advance)
+    try:
+        signature.bind(*given)
+    except TypeError:
+        why = "there is a feed" if staged.feed else "there is no feed"
+        constraint = f"called as advance({', '.join(given)}), since {why}"
+        raise bad_type("sweeps", "advance", constraint, f"advance{signature}") from None
+    for name in ("prepare", "feed"):
+        if not isinstance(getattr(staged, name), Hashable):
+            fix = "Pass a function, or an object of a frozen dataclass."
+            raise bad_type("sweeps", name, "hashable", repr(getattr(staged, name)), fix)
+
+
+def _check_fed(fed: Any, length: int) -> None:
+    for leaf in jax.tree.leaves(fed):
+        if leaf.shape[:1] != (length,):
+            constraint = f"arrays with an entry for each of the {length} steps it is given"
+            raise bad_type("sweeps", "feed", constraint, f"shape {leaf.shape}")
