@@ -62,6 +62,8 @@ def learning_curves(
             )
         if log:
             axes.set_yscale("log")
+        if not len(centres):
+            axes.set(xticks=[], yticks=[])
         axes.minorticks_off()  # on eight panels they take most of the time of a picture
         axes.set_title(name, fontsize=10)
         axes.grid(True, axis="y")
