@@ -5,7 +5,7 @@ flavours meet their peers in three layouts:
 
     leaf    one large leaf, where memory decides; torch's fastest form stands beside
     leaves  many leaves of 100 to 10,000 elements, where the number of kernels decides; torch too;
-            ours is `flattened(rule)`, but for rules that look at leaves
+            ours is `flattened(rule)`, but for rules that look at leaves or keep no state
     vmap    the parameters of many small networks at once, as a sweep trains them
 
 All are compiled, and ours and Optax's donate parameters and state and return them in the order in
@@ -81,6 +81,8 @@ def contestants(
         numbers = numbers._replace(learning_rate=1e-3)
     constants = hyper = optimizers.check(rule, numbers)
     flat = layout == "leaves" and rule.FAMILY not in LOOK_AT_LEAVES
+    # Without a state there is one kernel a leaf either way, and gathering would cost a second.
+    flat = flat and bool(jax.tree.leaves(jax.eval_shape(rule.init, params, constants)))
     ours = optimizers.flattened(rule) if flat else rule
     own_draws = "key" in rule.NEEDS  # Optax's rule has a key of its own
     example = jax.tree.map(lambda x: x[0], params) if batched else params

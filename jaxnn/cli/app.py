@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jaxnn.cli import bench, doctor, listing
+from jaxnn.cli import bench, doctor, listing, sweep
 from jaxnn.cli.interrupts import STOPPED
 
 __all__ = ["app", "run"]
@@ -85,6 +85,12 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
         except BadInput as error:
             typer.echo(f"error: {_in_options(str(error))}", err=True)
             raise typer.Exit(2) from None
+        except Exception as error:
+            # A store that cannot be read or written: by name, since sweeps import jax.
+            if type(error).__name__ not in ("StoreError", "DamagedError"):
+                raise
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(1) from None
         except KeyboardInterrupt:
             typer.echo(STOPPED, err=True)
             raise typer.Exit(130) from None
@@ -95,6 +101,9 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
 app.command("bench")(_guarded(bench.bench))
 app.command("list")(_guarded(listing.list_tables))
 app.command("doctor")(_guarded(doctor.doctor))
+for _command in sweep.app.registered_commands:
+    _command.callback = _guarded(_command.callback)  # pyright: ignore[reportArgumentType]
+app.add_typer(sweep.app, name="sweep")
 
 
 def run() -> None:

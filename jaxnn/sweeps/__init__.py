@@ -11,32 +11,42 @@ from jaxnn.space import (
     uniform,
 )
 from jaxnn.sweeps.engine import Engine
+from jaxnn.sweeps.importance import Importance, Importances, importance
 from jaxnn.sweeps.plan import EVALUATION, TUNING, Plan, Width, default_width
 from jaxnn.sweeps.results import Results
-from jaxnn.sweeps.run import execute, run
+from jaxnn.sweeps.run import execute, load, resume, run
 from jaxnn.sweeps.settings import Settings, propose
+from jaxnn.sweeps.store import DamagedError, Store, StoreError
 from jaxnn.sweeps.trial import by_structure
 from jaxnn.typing import Staged
 
 __all__ = [
     "EVALUATION",
     "TUNING",
+    "DamagedError",
     "Engine",
+    "Importance",
+    "Importances",
     "Plan",
     "Results",
     "Settings",
     "Staged",
+    "Store",
+    "StoreError",
     "Width",
     "by_structure",
     "choice",
     "default_width",
     "execute",
     "grid",
+    "importance",
     "integers",
+    "load",
     "log_uniform",
     "normal",
     "one_minus",
     "propose",
+    "resume",
     "run",
     "structural",
     "uniform",

@@ -6,8 +6,12 @@ All that can be wrong is found here, before anything compiles.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from jaxnn.errors import bad_type, bad_value, check_integer, shown
 from jaxnn.space import Space
@@ -20,7 +24,7 @@ from jaxnn.sweeps.settings import Group, Method, Settings, propose
 from jaxnn.sweeps.trial import Trial, bound, check_trial, guarded
 from jaxnn.typing import Staged
 
-__all__ = ["Sweep", "build"]
+__all__ = ["Sweep", "build", "numbers_of", "rows_of"]
 
 FEW_LANES = 256
 """So many lanes that run for nothing are nothing to speak of."""
@@ -50,7 +54,8 @@ class Sweep:
         """The blocks, each with the name of what it gives: that of its settings and replicates."""
         for group, plan in enumerate(self.plans):
             for block in plan.blocks():
-                yield name_of(plan, block), Unit(group, block, plan)
+                unit = Unit(group, block, plan)
+                yield "/".join(map(_ranges, rows_of(unit))), unit
 
     @property
     def num_lanes(self) -> int:
@@ -89,11 +94,30 @@ class _Making:
         return Engine(self.staged, plan.numbers, plan.width, length=self.length, common=plan.common)
 
 
-def name_of(plan: Plan, block: Any) -> str:
-    """What a block is called in a store: the settings and the replicates that it has."""
-    settings = plan.global_settings(block)[: block.num_settings]
-    replicates = block.replicates[: block.num_replicates]
-    return f"{_ranges(settings)}/{_ranges(replicates)}"
+def rows_of(unit: Unit) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The settings, in the whole sweep, and the replicates that a unit really has."""
+    block = unit.block
+    settings = unit.plan.global_settings(block)[: block.num_settings]
+    return settings, block.replicates[: block.num_replicates]
+
+
+def numbers_of(name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """The settings and replicates of the block of that name; None where it is no block's.
+
+    >>> [x.tolist() for x in numbers_of("0-2,7/4")]
+    [[0, 1, 2, 7], [4]]
+    """
+    if not re.fullmatch(r"[\d,-]+/[\d,-]+", name):
+        return None
+    settings, replicates = (
+        [n for part in half.split(",") for n in _range(part)] for half in name.split("/")
+    )
+    return np.asarray(settings, np.int64), np.asarray(replicates, np.int64)
+
+
+def _range(part: str) -> range:
+    first, _, last = part.partition("-")
+    return range(int(first), int(last or first) + 1)
 
 
 def _ranges(numbers: Any) -> str:
@@ -127,7 +151,7 @@ def build(
     settings = propose(space, num_trials, seed, method=method)
     wide = _width(width, settings.num_settings, num_seeds)
     groups = tuple(settings.groups())
-    staged, plans, programs, wanted = [], [], [], None
+    staged, plans, programs, wanted = [], [], {}, None
     for group in groups:
         one = bound(trial, group.structure)
         _check_numbers(one, group)
@@ -137,7 +161,8 @@ def build(
         _check_same(traced.metrics, wanted, group)
         staged.append(one if "status" in traced.metrics else guarded(one, ceiling))
         plans.append(Plan(group.numbers, num_seeds, seed, TUNING, wide, group.members, common))
-        programs.append(manifest.program_hash(traced.program))
+        structure = ", ".join([*(f"{k}={x!r}" for k, x in group.structure.items()), *dtypes])
+        programs[structure] = f"{manifest.program_hash(traced.program)}, {one.num_steps} steps"
     described = manifest.describe(
         space,
         programs,
@@ -149,7 +174,6 @@ def build(
         width=list(wide),
         common=common,
         ceiling=ceiling,
-        num_steps=sorted({one.num_steps for one in staged}),
     )
     return Sweep(settings, groups, tuple(staged), tuple(plans), described)
 

@@ -31,16 +31,19 @@ PACKAGES = ("jaxnn", "jax", "jaxlib", "numpy", "scipy")
 
 
 def describe(
-    space: Space | Sequence[Mapping[str, Any]], programs: Sequence[str], data: str, **given: Any
+    space: Space | Sequence[Mapping[str, Any]], programs: Mapping[str, str], data: str, **given: Any
 ) -> dict[str, Any]:
-    """The manifest: the space in plain form, the arguments of `run`, versions and platform."""
+    """The manifest: the space in plain form, the arguments of `run`, versions and platform.
+
+    programs: of each structure, in words, what its trial computes.
+    """
     listed = not isinstance(space, Mapping)
     plain = [to_plain(row) for row in space] if listed else to_plain(space)
     return {
         "format": FORMAT,
         "space": plain,
         **given,
-        "programs": list(programs),
+        "programs": dict(programs),
         "data": data,
         "versions": {name: version(name) for name in PACKAGES},
         "platform": jax.default_backend(),

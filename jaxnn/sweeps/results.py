@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,10 @@ from jaxnn.errors import bad_value, unknown_name
 from jaxnn.sweeps.engine import BlockResult
 from jaxnn.sweeps.settings import Kind, Settings
 
-__all__ = ["Collector", "Results"]
+__all__ = ["UNRUN", "Collector", "Results"]
+
+UNRUN = -1
+"""The status of a row that has not been run yet."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +26,7 @@ class Results:
 
     names: what a setting is made of. columns: "setting", "replicate", those names (NaN, or "" for
     what is structural, where a name does not exist in a setting), the metrics, "status" (0 ok,
-    1 non-finite, 2 above the ceiling) and "status_step" (−1 where ok).
+    1 non-finite, 2 above the ceiling, −1 not run yet) and "status_step" (−1 where ok).
     curves: [rows, steps] for each scalar of a step, NaN where nothing was recorded.
     kinds: by name "number", "integer" or "structure".
     """
@@ -79,6 +84,30 @@ class Results:
         """The setting whose mean over replicates is best."""
         return self.setting(int(self.ranking(metric, mode=mode)[0]))
 
+    def to_pandas(self) -> Any:
+        """The table as a pandas DataFrame, a row a setting × replicate (the extra `table`).
+
+        Metrics that are arrays are lists in their column.
+        """
+        import pandas  # pyright: ignore[reportMissingImports]
+
+        flat = {k: x if x.ndim == 1 else list(x) for k, x in self.columns.items()}
+        return pandas.DataFrame(flat)
+
+    def to_csv(self, path: str | PathLike[str]) -> None:
+        """Write the table as CSV, numbers with all their digits; metrics that are arrays as lists.
+
+        A run that gives the same table gives the same bytes.
+        """
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(self.columns)
+            writer.writerows(zip(*(x.tolist() for x in self.columns.values()), strict=True))
+
+    def to_parquet(self, path: str | PathLike[str]) -> None:
+        """Write the table as Parquet (the extra `table`)."""
+        self.to_pandas().to_parquet(path, index=False)
+
 
 class Collector:
     """Puts the results of blocks in order, as they come."""
@@ -96,12 +125,13 @@ class Collector:
         for table, found in ((self.metrics, result.metrics), (self.curves, result.curves)):
             for name, values in found.items():
                 if name not in table:
-                    table[name] = self._empty(values)
+                    table[name] = self._empty(name, values)
                 table[name][at] = values
 
-    def _empty(self, values: NDArray[Any]) -> NDArray[Any]:
+    def _empty(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
         rows = self.settings.num_settings * self.num_seeds
         missing = np.nan if values.dtype.kind == "f" else 0
+        missing = UNRUN if name == "status" else missing
         return np.full((rows, *values.shape[2:]), missing, values.dtype)
 
     def results(self) -> Results:
@@ -111,4 +141,6 @@ class Collector:
         columns: dict[str, NDArray[Any]] = {"setting": setting, "replicate": replicate}
         columns |= {name: column[setting] for name, column in self.settings.columns.items()}
         kinds = self.settings.kinds
+        if "status" not in self.metrics:  # nothing was added
+            self.metrics["status"] = np.full(rows, UNRUN, np.int32)
         return Results(tuple(kinds), columns | self.metrics, self.curves, kinds)

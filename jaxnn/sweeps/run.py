@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
 from typing import Any
 
 import jax
 
 from jaxnn.errors import bad_value, check_integer
 from jaxnn.space import Space
-from jaxnn.sweeps.build import Sweep, build
+from jaxnn.sweeps.build import Sweep, build, numbers_of, rows_of
 from jaxnn.sweeps.engine import BlockResult, Engine, num_segments, segment_length
 from jaxnn.sweeps.local import run_units
 from jaxnn.sweeps.plan import Plan
 from jaxnn.sweeps.results import Collector, Results
-from jaxnn.sweeps.settings import Kind, Method, Settings
+from jaxnn.sweeps.settings import Kind, Method, Settings, propose
+from jaxnn.sweeps.store import Journal, Store
+from jaxnn.sweeps.stored import arguments, attach, pack, stored_manifest, taken, unpack
 from jaxnn.sweeps.trial import Trial
 
-__all__ = ["execute", "run"]
+__all__ = ["execute", "load", "resume", "run"]
 
 
 def run(
@@ -34,6 +38,8 @@ def run(
     common: bool = True,
     ceiling: float | None = None,
     segment: int | None = None,
+    store: str | PathLike[str] | None = None,
+    journal: Journal | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Results:
     """Try settings of `space` on `num_seeds` replicates each.
@@ -50,9 +56,14 @@ def run(
     common: whether all settings meet the same keys, and so initial parameters and batches.
     ceiling: of |loss|, above which a trial is frozen, where it has no status of its own.
     segment: steps between two looks of the host; a divisor of the trial's steps.
+    store: a file that keeps every block as soon as it is done. Where it exists, the sweep goes on
+    from it, or grows where there are more trials or seeds; then the width is the stored one.
+    journal: of a new store, "wal" or "rollback" (for network file systems), by default as needed.
     progress: called with the segments done and all of them; may raise to stop.
     Settings of equal structure are a program; all local devices run them side by side.
-    Raises ValueError and TypeError for bad input before anything compiles.
+    Raises ValueError and TypeError for bad input before anything compiles, among it the store of
+    another sweep; StoreError where the store cannot be written. Ctrl-C, and whatever `progress`
+    raises, ends the sweep after the blocks that run, which are kept.
 
     >>> import jax.numpy as jnp
     >>> from jaxnn.space import uniform
@@ -62,6 +73,9 @@ def run(
     >>> abs(results.best("loss")["x"] - 0.3) < 0.02
     True
     """
+    before = stored_manifest(store)
+    if before and width is None:
+        width = tuple(before["width"])
     sweep = build(
         trial,
         space,
@@ -76,16 +90,31 @@ def run(
     _check_segment(sweep, segment)
     for sentence in sweep.advice():
         warnings.warn(sentence, stacklevel=2)
-    programs, collector = sweep.programs(segment), Collector(sweep.settings, num_seeds)
-    units = [unit for _, unit in sweep.units()]
+    with contextlib.ExitStack() as stack:
+        kept = stack.enter_context(attach(store, sweep, journal)) if store is not None else None
+        return _run(sweep, segment, kept, progress)
+
+
+def _run(
+    sweep: Sweep,
+    segment: int | None,
+    store: Store | None,
+    progress: Callable[[int, int], None] | None,
+) -> Results:
+    programs, collector = sweep.programs(segment), Collector(sweep.settings, sweep.num_seeds)
+    named = dict(sweep.units())
+    done_before = taken(store, named.keys()) if store is not None else {}
+    for name, result in done_before.items():
+        collector.add(*rows_of(named[name]), result)
+    names = [name for name in named if name not in done_before]
+    units = [named[name] for name in names]
     total = sum(num_segments(sweep.staged[unit.group].num_steps, segment) for unit in units)
     done = itertools.count(1)
 
     def on_result(number: int, result: BlockResult, seconds: float) -> None:
-        del seconds
-        _, block, plan, *_ = units[number]
-        settings = plan.global_settings(block)[: block.num_settings]
-        collector.add(settings, block.replicates[: block.num_replicates], result)
+        if store is not None:
+            store.put(names[number], pack(result), seconds)
+        collector.add(*rows_of(units[number]), result)
 
     def on_segment(number: int) -> None:
         del number
@@ -94,6 +123,43 @@ def run(
 
     devices = jax.local_devices()[: len(units)]
     run_units(programs, units, devices=devices, on_result=on_result, on_segment=on_segment)
+    return collector.results()
+
+
+def resume(
+    store: str | PathLike[str],
+    trial: Trial,
+    *,
+    segment: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Results:
+    """Go on with the sweep of a store, whose arguments it keeps, but for the trial.
+
+    Raises ValueError where there is none, or the trial computes something else than it did.
+    """
+    manifest = stored_manifest(store)
+    if manifest is None:
+        fix = "sweeps.run(..., store=path) begins one."
+        raise bad_value("sweeps.resume", "store", "an existing store", repr(str(store)), fix)
+    return run(trial, **arguments(manifest), store=store, segment=segment, progress=progress)
+
+
+def load(store: str | PathLike[str]) -> Results:
+    """What there is of a sweep in its store, also while it runs; nothing is computed.
+
+    Rows that are not there yet have the status −1, and NaN or 0 as metrics. Raises ValueError where
+    there is no store, DamagedError where a chunk of it is damaged.
+    """
+    with Store.open(store, read_only=True) as kept:
+        given = arguments(kept.manifest)
+        num_seeds = given["num_seeds"]
+        names = ("space", "num_trials", "seed")
+        settings = propose(*(given[name] for name in names), method=given["method"])
+        collector = Collector(settings, num_seeds)
+        for name in kept.names():
+            rows = numbers_of(name)
+            if rows is not None and max(rows[0]) < settings.num_settings:
+                collector.add(*rows, unpack(kept.get(name)))
     return collector.results()
 
 
