@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import random
 import re
 import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
@@ -313,6 +315,21 @@ def test_one_process_writes_at_a_time(tmp_path: Path) -> None:
     assert {file.name for file in tmp_path.iterdir()} == {"s", "link"}
 
 
+def test_a_lock_that_was_given_back_meanwhile_is_not_two_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, flock = filled(tmp_path / "s", 1), filesystem.fcntl.flock
+    first = Store.open(path)
+
+    def late(descriptor: int, operation: int) -> None:
+        first.close()  # after the other has opened the file that is taken away here
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(filesystem.fcntl, "flock", late)
+    with Store.open(path), pytest.raises(StoreError, match="another process writes it"):
+        Store.open(path)
+
+
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP, None])
 def test_without_locks_it_goes_on(
     code: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -586,17 +603,18 @@ def test_what_an_earlier_round_left_in_the_log_is_not_believed(tmp_path: Path) -
         PUTS
         + """
     store._connection.execute("PRAGMA wal_checkpoint(RESTART)")
-    store.put("block/00039", arrays(39))
+    store.discard(["block/00039"])
     os.kill(os.getpid(), 9)
 """
     )
-    with child(code, path, 0, COUNT - 1, 1, stdout=subprocess.DEVNULL) as writer:
+    with child(code, path, 0, COUNT, 1, stdout=subprocess.DEVNULL) as writer:
         assert writer.wait() == -signal.SIGKILL
-    everything = [name(number) for number in range(COUNT)]
-    assert salvage(path)[:2] == (everything, [])
+    assert salvage(path)[:2] == ([name(number) for number in range(COUNT - 1)], [])
 
 
-@pytest.mark.parametrize("kind", [damage.INDEX_LEAF, damage.TABLE_LEAF])
+@pytest.mark.parametrize(
+    "kind", [damage.INDEX_LEAF, damage.TABLE_LEAF], ids=["the index", "the table"]
+)
 def test_a_name_that_the_index_or_the_table_has_lost(kind: bytes, tmp_path: Path) -> None:
     path = filled(tmp_path / "s", 9)
     content = path.read_bytes()
@@ -609,6 +627,26 @@ def test_a_name_that_the_index_or_the_table_has_lost(kind: bytes, tmp_path: Path
         assert store.faults()
     gone = [4] if kind == damage.TABLE_LEAF else []
     assert salvage(path).kept == [name(number) for number in range(9) if number not in gone]
+
+
+def test_what_no_checksum_covers_keeps_no_chunk_from_being_salvaged(tmp_path: Path) -> None:
+    path = filled(tmp_path / "s", 4)
+    other = sqlite3.connect(path)
+    other.execute("UPDATE chunks SET id = -5 WHERE id = 3")
+    other.commit()
+    other.close()
+    content = path.read_bytes()
+    at = content.rindex(name(1).encode(), 0, content.index(arrays(1)["loss"].data))
+    seconds = at + len(name(1)) + 32
+    assert content[seconds : seconds + 8] == struct.pack(">d", 0.25)
+    path.write_bytes(content[:seconds] + struct.pack(">d", math.nan) + content[seconds + 8 :])
+    expected = [(name(2), 0.25), (name(0), 0.25), (name(1), 0.0), (name(3), 0.25)]
+    with Store.open(path) as store:
+        assert [(chunk.name, chunk.seconds) for chunk in store.info()] == expected
+    salvage(path)
+    with Store.open(path) as store:
+        assert [(chunk.name, chunk.seconds) for chunk in store.info()] == expected
+        assert store.check() == []
 
 
 def test_a_row_that_the_table_has_lost(tmp_path: Path) -> None:

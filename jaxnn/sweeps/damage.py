@@ -121,8 +121,7 @@ class _Pages:
                     case [_, bytes() as name, bytes() as digest, seconds, at, bytes() as data]:
                         self._note(name)
                         if checksum(name, data) == digest:
-                            id_ = number if number < 2**63 else None
-                            yield Row(id_, name, digest, _real(seconds), _real(at), data)
+                            yield Row(number, name, digest, _real(seconds), _real(at), data)
                     case [bytes() as name, int()]:  # of the index
                         self._note(name)
 
@@ -156,6 +155,7 @@ class _Pages:
         if page[:1] != TABLE_LEAF:
             return None, _values(self._payload(page, at, size, (PAGE - 12) * 64 // 255 - 23))
         number, at = _varint(page, at)
+        number -= number >> 63 << 64  # it has a sign
         return number, _values(self._payload(page, at, size, PAGE - 35))
 
     def _payload(self, page: bytes, at: int, size: int, most: int) -> bytes:
