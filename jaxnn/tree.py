@@ -304,9 +304,10 @@ def _finite(x: Array) -> Bool[Array, ""]:
     return jnp.isfinite(jnp.dot(x.ravel(), zeros, precision=jax.lax.Precision.HIGHEST))
 
 
-def increment(count: Int[Array, ""]) -> Int[Array, ""]:
-    """`count + 1`, and no more after the largest of its dtype, at which it would turn negative."""
-    return count + (count < jnp.iinfo(count.dtype).max).astype(count.dtype)
+def increment(count: Int[Array, ""], by: Int[ArrayLike, ""] = 1) -> Int[Array, ""]:
+    """`count + by`, or the largest of its dtype where that would turn negative."""
+    room = jnp.asarray(jnp.iinfo(count.dtype).max, count.dtype) - count
+    return count + jnp.minimum(room, jnp.asarray(by, count.dtype))
 
 
 def num_elements(tree: PyTree) -> int:

@@ -1,4 +1,4 @@
-"""The command line: `jaxnn bench | sweep | list | doctor`; what is heavy is imported by a command."""
+"""The command line: `jaxnn bench`, `sweep`, `list`, `doctor`; a command imports what is heavy."""
 
 __all__ = ["main"]
 

@@ -105,7 +105,7 @@ def update(
     scaled = jax.tree.map(lambda m, size: m / (size * correction), mean, sizes)
 
     share = jnp.exp(-h.update_decay * jnp.maximum(age - h.flat_start, 0))
-    since = s.since + 1
+    since = tree.increment(s.since)
     due = since.astype(share.dtype) >= 1 / jnp.maximum(share, h.min_update_probability)
     # One condition for all leaves: most steps, later on, learn nothing.
     # Not `seldom`, which has no derivative: a sweep learns at every step, in all lanes.

@@ -121,7 +121,7 @@ def update(
     step = tree.map(lambda d: found.length * d, d)
     memory, scale = _remember(s.memory, s.scale, step, tree.map(jnp.subtract, found.grads, g))
     weights = jnp.where(found.length > 0, memory.weights, 0)
-    evaluations = state.evaluations + found.evaluations
+    evaluations = tree.increment(state.evaluations, found.evaluations)
     after = State(memory._replace(weights=weights), scale, found.value, found.grads, evaluations)
     return tree.cast_like((step, after), (grads, state))
 

@@ -122,7 +122,7 @@ def update(
         decrease=jnp.where(forget, 0, start - found.value),
         value=found.value,
         grads=found.grads,
-        evaluations=state.evaluations + found.evaluations,
+        evaluations=tree.increment(state.evaluations, found.evaluations),
     )
     updates = tree.map(lambda d: found.length * d, d)
     return tree.cast_like((updates, after), (grads, state))

@@ -47,7 +47,8 @@ def _require_turned(rule: Any, numbers: Any) -> None:
     feeds = feed.parameters("float64", 0), feed.gradients("float64", 1)
     wanted_updates, _, wanted_params = feed.run(rule, *feeds, numbers)
     for turn in (1, 1j):
-        updates, _, params = feed.run(rule, *_times(turn, feeds), numbers)
+        turned = _times(turn, feeds)
+        updates, _, params = feed.run(rule, turned[0], turned[1], numbers)
         for name, got, wanted in (
             ("updates", updates, wanted_updates),
             ("params", params, wanted_params),

@@ -7,9 +7,10 @@ In the words of `jaxnn.errors`, so that the author of a rule reads one language.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -30,7 +31,9 @@ __all__ = [
     "require_close",
     "require_finite",
     "require_no_nan",
+    "require_pure",
     "run",
+    "running",
 ]
 
 
@@ -55,7 +58,7 @@ def leaves(name: str, tree: PyTree) -> list[tuple[str, Any]]:
     return [(name + jax.tree_util.keystr(path), leaf) for path, leaf in found]
 
 
-def require_close(name: str, got: PyTree, wanted: PyTree, those: str) -> None:
+def require_close(name: str, got: PyTree, wanted: PyTree, those: str, fix: str = "") -> None:
     """Equal to rounding, leaf by leaf, NaN and infinities too.
 
     Meant for float64: 1e-6 is far above the rounding of any rule and far below a wrong formula.
@@ -65,7 +68,7 @@ def require_close(name: str, got: PyTree, wanted: PyTree, those: str) -> None:
         if not np.allclose(x, y, rtol=1e-6, atol=1e-12, equal_nan=True):
             with np.errstate(all="ignore"):
                 gap = np.max(np.abs(x - y) / np.maximum(np.abs(y), np.finfo(np.float64).tiny))
-            require(False, path, f"equal to {those}", f"a relative difference of {gap:.1e}")
+            require(False, path, f"equal to {those}", f"a relative difference of {gap:.1e}", fix)
 
 
 def _numeric(leaf: Any) -> np.ndarray[Any, Any]:
@@ -80,11 +83,23 @@ def require_finite(subject: str, array: Any, constraint: str, fix: str = "") -> 
     require(not bad, subject, constraint, bad[0] if bad else None, fix)
 
 
-def require_no_nan(state: PyTree, where: str) -> None:
+def require_no_nan(state: PyTree, where: str, fix: str = "") -> None:
     """No leaf of the state holds a NaN."""
     for path, leaf in leaves("state", state):
         if jnp.issubdtype(leaf.dtype, jnp.inexact):
-            require(not bool(jnp.isnan(leaf).any()), path, f"a number {where}", "nan")
+            require(not bool(jnp.isnan(leaf).any()), path, f"a number {where}", "nan", fix)
+
+
+def require_pure(function: Callable[..., Any], **given: Any) -> Any:
+    """What the function returns for the values of `given`, having written into none of them."""
+    before = jax.tree.map(lambda x: x, given)
+    answer = function(*given.values())
+    for name, tree in given.items():
+        (now, structure), (then, was) = jax.tree.flatten(tree), jax.tree.flatten(before[name])
+        same = structure == was and all(a is b for a, b in zip(now, then, strict=True))
+        fix = "Make new trees, as jaxnn.tree.map does."
+        require(same, name, "left as it was given", "one that was written into", fix)
+    return answer
 
 
 def both_kinds(rule: Any, hyper: Any) -> tuple[Any, Any]:
@@ -121,8 +136,24 @@ def run(name: str, contract_name: str, check: Callable[[], None]) -> None:
     except Exception as error:
         text = str(error)
         if not isinstance(error, _BrokenError):
-            summary = text.partition("\n")[0]
-            text = f"it must run; it raised {type(error).__name__}: {summary}"
+            text = _raised(error, "it must run")
             if isinstance(error, jax.errors.ConcretizationTypeError):
                 text += f" {_TRACED}"
         raise ContractError(f"{name}: contract `{contract_name}`: {text}") from error
+
+
+@contextlib.contextmanager
+def running(when: str, fix: str) -> Iterator[None]:
+    """Inside a contract: what raises in here breaks it, in a sentence with `when` and `fix`."""
+    try:
+        yield
+    except _BrokenError:
+        raise
+    except Exception as error:
+        text = _raised(error, f"it must run {when}").removesuffix(".")
+        raise _BrokenError(f"{text}. {fix}") from error
+
+
+def _raised(error: Exception, must: str) -> str:
+    summary = str(error).partition("\n")[0]
+    return f"{must}; it raised {type(error).__name__}: {summary}"

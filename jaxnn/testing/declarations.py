@@ -53,6 +53,10 @@ def declares(rule: Any, hyper: Any) -> None:
     for name in ("REVERSE_DIFFERENTIABLE", "LINEAR", "SATURATES", "SKIPS_NON_FINITE", "COMPLEX"):
         flag = getattr(rule, name, False)
         require(isinstance(flag, bool), name, "True or False", repr(flag))
+    times = getattr(rule, "EVALUATIONS", 1)
+    positive = isinstance(times, int) and not isinstance(times, bool) and times >= 1
+    fix = "It is the number of gradient evaluations that a step makes."
+    require(positive, "EVALUATIONS", "a positive integer", shown(times), fix)
     power = getattr(rule, "GRADIENT_RANGE", 1.0)
     require(0 < power <= 1, "GRADIENT_RANGE", "in (0, 1]", power)
     for name, distribution in rule.SEARCH_SPACE.items():

@@ -7,6 +7,7 @@ is the gradient g that is fed, and its Hessian is the identity.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -16,19 +17,22 @@ from jax.typing import DTypeLike
 
 from jaxnn import tree
 from jaxnn.optimizers import base
-from jaxnn.typing import Array, Float, Params
+from jaxnn.testing.contract import require_pure
+from jaxnn.typing import Array, ArrayLike, Bool, Float, Params
 
 __all__ = [
     "NUM_STEPS",
     "altered",
     "filled",
     "gradients",
+    "is_count",
     "loop",
     "parameters",
     "run",
     "scan",
     "supplies",
     "update",
+    "value_fn",
 ]
 
 NUM_STEPS = 4
@@ -77,6 +81,11 @@ def supplies(rule: Any, grads: Params, params: Params) -> dict[str, Any]:
     return {name: _SUPPLIES[name](grads, params) for name in rule.NEEDS}
 
 
+def value_fn(grads: Params, params: Params) -> Callable[[Params], Float[Array, ""]]:
+    """The loss whose gradient at `params` is `grads`."""
+    return functools.partial(_half_square, grads, params)
+
+
 def _half_square(grads: Params, center: Params, params: Params) -> Float[Array, ""]:
     return jnp.sum(_residuals(grads, center, params) ** 2) / 2
 
@@ -95,7 +104,7 @@ def _residuals(grads: Params, center: Params, params: Params) -> Float[Array, " 
 
 _SUPPLIES = {
     "value": lambda g, p: _value(g),
-    "value_fn": lambda g, p: functools.partial(_half_square, g, p),
+    "value_fn": value_fn,
     "residual_fn": lambda g, p: functools.partial(_residuals, g, p),
     "key": lambda g, p: jax.random.key(0),
     "per_example_grads": lambda g, p: jax.tree.map(lambda g: jnp.stack([g, g]), g),
@@ -103,28 +112,57 @@ _SUPPLIES = {
 }
 
 
-def scan(rule: Any, params: Params, grads: Params, hyper: Any) -> tuple[Params, Any, Params]:
-    """(updates of every step, last state, last parameters) of one run over the given gradients."""
+def scan(
+    rule: Any,
+    params: Params,
+    grads: Params,
+    hyper: Any,
+    late: Bool[ArrayLike, ""] | None = None,
+) -> tuple[Params, Any, Params]:
+    """(updates of every step, last state, last parameters) of one run over the given gradients.
+
+    late: whether it starts from the first state with its counts at the largest of their dtype.
+    """
 
     def step(carry: tuple[Params, Any], grads: Params) -> tuple[tuple[Params, Any], Params]:
         params, state = carry
         updates, state = update(rule, grads, state, params, hyper)
         return (base.apply_updates(params, updates), state), updates
 
-    (params, state), updates = jax.lax.scan(step, (params, rule.init(params, hyper)), grads)
+    state = rule.init(params, hyper)
+    if late is not None:
+        state = jax.tree.map(lambda x: jnp.where(late, _largest(x), x) if is_count(x) else x, state)
+    (params, state), updates = jax.lax.scan(step, (params, state), grads)
     return updates, state, params
 
 
-run = jax.jit(scan, static_argnums=0)
-"""`scan`, compiled once for a rule, a dtype and a kind of numbers."""
+def is_count(leaf: Any) -> bool:
+    """Whether the leaf is a scalar integer, which in a state counts something."""
+    return jnp.ndim(leaf) == 0 and jnp.issubdtype(jnp.result_type(leaf), jnp.integer)
+
+
+def _largest(count: Any) -> Array:
+    dtype = jnp.result_type(count)
+    return jnp.asarray(jnp.iinfo(dtype).max, dtype)
+
+
+_run = jax.jit(scan, static_argnums=0)
+
+
+def run(
+    rule: Any, params: Params, grads: Params, hyper: Any, *, late: bool = False
+) -> tuple[Params, Any, Params]:
+    """`scan`, compiled once for a rule, a dtype and a kind of numbers, whether `late` or not."""
+    return _run(rule, params, grads, hyper, np.asarray(late))
 
 
 def loop(rule: Any, params: Params, grads: Params, hyper: Any) -> tuple[Params, Any, Params]:
-    """The same as `scan` by a Python loop, without `jit`."""
-    state, rows = rule.init(params, hyper), []
-    for step in range(NUM_STEPS):
-        now = jax.tree.map(lambda g: g[step], grads)  # noqa: B023
-        updates, state = update(rule, now, state, params, hyper)
+    """The same as `scan` by a Python loop, without `jit`, in which nothing may be written into."""
+    state = require_pure(rule.init, params=params, hyper=hyper)
+    rows, step = [], functools.partial(update, rule)
+    for index in range(NUM_STEPS):
+        now = jax.tree.map(lambda g: g[index], grads)  # noqa: B023
+        updates, state = require_pure(step, grads=now, state=state, params=params, hyper=hyper)
         params = base.apply_updates(params, updates)
         rows.append(updates)
     return jax.tree.map(lambda *row: jnp.stack(row), *rows), state, params

@@ -6,17 +6,25 @@ Almost nothing is computed here, only traced.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jaxnn.optimizers import base, hypers
 from jaxnn.testing import feed
-from jaxnn.testing.contract import both_kinds, contract, leaves, require, require_no_nan
+from jaxnn.testing.contract import (
+    both_kinds,
+    contract,
+    leaves,
+    require,
+    require_no_nan,
+    running,
+)
 from jaxnn.typing import Array, Params, PyTree
 
 __all__ = [
+    "any_tree",
     "donatable",
     "empty_trees",
     "keeps_types",
@@ -107,6 +115,29 @@ def empty_trees(rule: Any, hyper: Any) -> None:
         updates, state = feed.update(rule, params, state, params, numbers)
         _require_like("updates", updates, params, "as the gradients")
         require_no_nan(state, f"for the parameters {jax.tree.structure(params)}")
+
+
+class _Layer(NamedTuple):
+    kernel: Any
+    bias: Any
+
+
+@contract
+def any_tree(rule: Any, hyper: Any) -> None:
+    """Parameters are any pytree and their leaves have any number of axes.
+
+    A leaf of 0 to 4 axes; a tuple, a list and a NamedTuple in each other, and an array that is all
+    there is: models have convolutions and experts, and their authors choose the containers.
+    """
+    numbers = hypers.check(rule, hyper)
+    for shape in ((), (3,), (3, 2), (2, 3, 2), (2, 2, 3, 2)):
+        params = {"w": jnp.ones(shape)}
+        with running(f"for a leaf of shape {shape}", "Leaves differ: look at the ndim of each."):
+            _require_types(rule, params, params, numbers)
+    fix = "Go through them with jaxnn.tree.map."
+    for params in ((_Layer([jnp.ones((3, 2)), jnp.ones(2)], jnp.ones(())),), jnp.ones((3, 2))):
+        with running("for trees of tuples, lists, NamedTuples or one array", fix):
+            _require_types(rule, params, params, numbers)
 
 
 @contract

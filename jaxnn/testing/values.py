@@ -24,6 +24,7 @@ from jaxnn.testing.contract import (
 from jaxnn.typing import Params
 
 __all__ = [
+    "counts_on",
     "descends",
     "differentiable",
     "finite",
@@ -36,7 +37,11 @@ __all__ = [
 
 @contract
 def scan_as_loop(rule: Any, hyper: Any) -> None:
-    """A compiled scan gives what a Python loop without `jit` gives, to rounding in float64."""
+    """A compiled scan gives what a Python loop without `jit` gives, to rounding in float64.
+
+    In the loop, `init` and `update` write into nothing that they are given: wrappers and loops of
+    one's own use it again.
+    """
     with jax.enable_x64(True):
         numbers = hypers.check(rule, hyper)
         feeds = feed.parameters("float64", 0), feed.gradients("float64", 1), numbers
@@ -132,6 +137,25 @@ def _room(rule: Any, hyper: Any) -> float:
 
 
 @contract
+def counts_on(rule: Any, hyper: Any) -> None:
+    """Training may be long: counts that have reached the largest of their dtype stay there.
+
+    A scalar integer of the state is taken for a count. One that wraps is negative after 2³¹ steps,
+    and its decays and bias corrections are of another formula, or NaN.
+    """
+    params, grads = feed.parameters("float32"), feed.gradients("float32", 1)
+    updates, state, _ = feed.run(rule, params, grads, hypers.check(rule, hyper), late=True)
+    when = "after more steps than its counts can hold"
+    fix = "Count by jaxnn.tree.increment, which stops at the largest."
+    for path, leaf in leaves("state", state):
+        if feed.is_count(leaf):
+            require(int(leaf) >= 0, path, f"at least 0 {when}", int(leaf), fix)
+    for path, leaf in leaves("updates", updates):
+        require_finite(path, leaf, f"finite {when}", fix)
+    require_no_nan(state, when, fix)
+
+
+@contract
 def shows_non_finite(rule: Any, hyper: Any) -> None:
     """An infinite or NaN gradient gives a non-finite update: a failure is never hidden.
 
@@ -185,17 +209,24 @@ def linear(rule: Any, hyper: Any) -> None:
 def differentiable(rule: Any, hyper: Any) -> None:
     """Derivatives of a loss after a few steps are finite, by every number and by the start.
 
-    For rules that declare REVERSE_DIFFERENTIABLE. Half of the weights have a gradient of 0 at every
-    step, like those on pixels that are always dark.
+    For rules that declare REVERSE_DIFFERENTIABLE. Neither those by the numbers nor those by the
+    start are all 0. Half of the weights have a gradient of 0 at every step, like those on pixels
+    that are always dark.
     """
     if not rule.REVERSE_DIFFERENTIABLE:
         return
     numbers, params = hypers.check(rule, hyper), feed.parameters("float32")
-    slopes = jax.jit(jax.grad(_trained, argnums=(1, 2)), static_argnums=0)
-    by_hyper, by_params = slopes(rule, numbers, params)
+    derivatives = jax.jit(jax.grad(_trained, argnums=(1, 2)), static_argnums=0)
+    by_hyper, by_params = derivatives(rule, numbers, params)
     for path, slope in leaves("hyper", by_hyper) + leaves("params", by_params):
         fix = "Roots by jaxnn.tree.sqrt have the derivative 0 at 0."
         require_finite(path, slope, "a number with a finite derivative", fix)
+    for name, slopes in (("hyper", by_hyper), ("params", by_params)):
+        found = jax.tree.leaves(slopes)
+        known = not found or any(np.any(slope) for slope in found)
+        fix = "Leave out stop_gradient, or declare REVERSE_DIFFERENTIABLE = False."
+        constraint = "of influence on the trained loss by its derivatives"
+        require(known, name, constraint, "0 for each", fix)
 
 
 def _trained(rule: Any, hyper: Any, params: Params) -> Any:

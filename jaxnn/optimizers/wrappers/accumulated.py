@@ -84,6 +84,7 @@ class Accumulated(Wrapper):
         self, grads: Params, state: State, params: Params, hyper: Hyper, **extra: Any
     ) -> tuple[Params, State]:
         """One more gradient, and a step if it is time. Returns (updates, state)."""
+        tree.require_real(grads)
         given = grads, {name: extra[name] for name in state.needs}
         g, s, h = tree.promote(given, (state.gradient, state.needs), hyper.every_k)
         step = tree.increment(state.step)

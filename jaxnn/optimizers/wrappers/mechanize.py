@@ -61,6 +61,11 @@ class Mechanize(Wrapper):
     num_betas: int = 6
 
     @property
+    def REVERSE_DIFFERENTIABLE(self) -> bool:  # noqa: N802
+        """A first step is a millionth of the rule's: derivatives lose all digits in float32."""
+        return False
+
+    @property
     def GRADIENT_RANGE(self) -> float:  # noqa: N802
         """Squares of sums of gradients."""
         return min(0.5, super().GRADIENT_RANGE)
