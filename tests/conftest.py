@@ -8,12 +8,15 @@ from importlib.metadata import version
 
 # Before jax starts, and for the processes that tests start. The suite compiles thousands of tiny
 # programs: by XLA's older code generator and without LLVM's optimizations they take a third of the
-# time, and do the same arithmetic but for what is contracted into fused multiply-adds. A jaxlib
+# time, and do the same arithmetic but for what is contracted into fused multiply-adds; in one piece
+# each, as there are as many workers as cores, another tenth less. A jaxlib
 # that does not know a flag would end the process, so only where they are known; XLA_FLAGS of your
 # own come instead of these.
 if version("jaxlib").startswith("0.10."):
     os.environ.setdefault(
-        "XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
+        "XLA_FLAGS",
+        "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1 "
+        "--xla_backend_optimization_level=0",
     )
 
 import hypothesis

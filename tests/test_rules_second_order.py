@@ -213,7 +213,7 @@ def test_memory_size_must_be_an_integer_from_1_on() -> None:
 # Conjugate gradients
 
 BETAS = list(nonlinear_cg.STRUCTURE["beta"])
-EXACT = {"curv_rtol": 1e-9, "approx_dec_rtol": 0.0, "interval_rtol": 0.0}
+EXACT = {"slope_rtol": 1e-10, "curv_rtol": 1e-9, "approx_dec_rtol": 0.0, "interval_rtol": 0.0}
 
 
 @pytest.mark.parametrize("name", CASES)
