@@ -96,6 +96,8 @@ class Staged(NamedTuple):
         stands for `prepared` where there is no `prepare`. All settings of a replicate share what
         these two give, in one array, and all trials with equal functions their compiled programs.
     check(hyper): raises on the host for concrete numbers that a trial cannot run with.
+    horizon: the steps for which a schedule of the trial is made, None where it has none: who stops
+        trials early is told that they are compared before it has run its course.
     """
 
     init: Callable[[Any, Any, Any], Any]
@@ -106,3 +108,4 @@ class Staged(NamedTuple):
     prepare: Callable[[Any, Any], Any] | None = None
     feed: Callable[[Any, Any, Any], Any] | None = None
     check: Callable[[dict[str, float]], Any] | None = None
+    horizon: int | None = None

@@ -41,8 +41,8 @@ def path(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def stop_after(number: int) -> Any:
-    def progress(done: int, total: int) -> None:
-        if done == number:
+    def progress(told: sweeps.Progress) -> None:
+        if told.segments == number and told.block is None:
             raise KeyboardInterrupt
 
     return progress

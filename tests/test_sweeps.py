@@ -210,14 +210,16 @@ def test_failures_rank_last() -> None:
 
 
 def test_progress_counts_segments_and_may_stop_the_sweep() -> None:
-    seen: list[tuple[int, int]] = []
-    sweeps.run(
-        WALK, SPACE, num_trials=5, width=(1, 2), progress=lambda done, of: seen.append((done, of))
-    )
+    seen: list[sweeps.Progress] = []
+    sweeps.run(WALK, SPACE, num_trials=5, width=(1, 2), progress=seen.append)
     # Three blocks of eight segments of one step.
-    assert seen == [(k, 24) for k in range(1, 25)]
+    segments = [told for told in seen if told.block is None]
+    assert [told[:2] for told in segments] == [(k, 24) for k in range(1, 25)]
+    blocks = [told for told in seen if told.block is not None]
+    assert [told.rows for told in blocks] in ([2, 4, 5], [2, 3, 5], [1, 3, 5])
+    assert {told.num_rows for told in seen} == {5}
 
-    def stop(done: int, total: int) -> None:
+    def stop(told: sweeps.Progress) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

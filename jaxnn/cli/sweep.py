@@ -198,7 +198,8 @@ def _progress(command: str) -> Any:
     try:
         with noted() as stop, bar:
 
-            def tell(done: int, total: int) -> None:
+            def tell(told: Any) -> None:
+                done, total = told.segments, told.num_segments
                 bar.update(task, completed=done, total=total, description="running")
                 if stop.pressed:
                     raise KeyboardInterrupt

@@ -13,9 +13,19 @@ from jaxnn.space import (
 from jaxnn.sweeps.engine import Engine
 from jaxnn.sweeps.importance import Importance, Importances, importance
 from jaxnn.sweeps.plan import EVALUATION, TUNING, Plan, Width, default_width
+from jaxnn.sweeps.population import PopulationBased
+from jaxnn.sweeps.progress import Progress
 from jaxnn.sweeps.results import Results
 from jaxnn.sweeps.run import execute, load, resume, run
+from jaxnn.sweeps.rungs import Lineage, Rungs
 from jaxnn.sweeps.settings import Settings, propose
+from jaxnn.sweeps.stopping import (
+    CurveThreshold,
+    Hyperband,
+    MedianRule,
+    StoppingRule,
+    SuccessiveHalving,
+)
 from jaxnn.sweeps.store import DamagedError, Store, StoreError
 from jaxnn.sweeps.trial import by_structure
 from jaxnn.typing import Staged
@@ -23,16 +33,25 @@ from jaxnn.typing import Staged
 __all__ = [
     "EVALUATION",
     "TUNING",
+    "CurveThreshold",
     "DamagedError",
     "Engine",
+    "Hyperband",
     "Importance",
     "Importances",
+    "Lineage",
+    "MedianRule",
     "Plan",
+    "PopulationBased",
+    "Progress",
     "Results",
+    "Rungs",
     "Settings",
     "Staged",
+    "StoppingRule",
     "Store",
     "StoreError",
+    "SuccessiveHalving",
     "Width",
     "by_structure",
     "choice",

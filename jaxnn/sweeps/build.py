@@ -6,6 +6,7 @@ All that can be wrong is found here, before anything compiles.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,15 +17,19 @@ from numpy.typing import NDArray
 from jaxnn.errors import bad_type, bad_value, check_integer, shown
 from jaxnn.space import Space
 from jaxnn.sweeps import manifest
-from jaxnn.sweeps.engine import Engine, lane_dtype
+from jaxnn.sweeps.engine import Engine, Part, lane_dtype
+from jaxnn.sweeps.ladder import Ladder, advice, check_metric, check_trials, ladder
 from jaxnn.sweeps.local import Program, Unit
 from jaxnn.sweeps.plan import TUNING, Plan, Width, default_width
+from jaxnn.sweeps.population import PopulationBased, check_space
 from jaxnn.sweeps.preflight import preflight
+from jaxnn.sweeps.rules import AnyRule, check_rule, rule_to_plain
 from jaxnn.sweeps.settings import Group, Method, Settings, propose
+from jaxnn.sweeps.states import States
 from jaxnn.sweeps.trial import Trial, bound, check_trial, guarded
 from jaxnn.typing import Staged
 
-__all__ = ["Sweep", "build", "numbers_of", "rows_of"]
+__all__ = ["Sweep", "block_name", "build", "numbers_of", "rows_of"]
 
 FEW_LANES = 256
 """So many lanes that run for nothing are nothing to speak of."""
@@ -39,11 +44,19 @@ class Sweep:
     staged: tuple[Staged, ...]  # by group
     plans: tuple[Plan, ...]  # by group
     manifest: dict[str, Any]
+    space: Any = None
+    rule: AnyRule | None = None
+    ladder: Ladder | None = None  # where there is a rule
 
     @property
     def num_seeds(self) -> int:
         """Replicates of each setting."""
         return self.manifest["num_seeds"]
+
+    @property
+    def num_steps(self) -> int:
+        """Those of the longest trial."""
+        return max(staged.num_steps for staged in self.staged)
 
     def programs(self, length: int | None = None) -> list[Program]:
         """What is compiled, by group."""
@@ -55,7 +68,35 @@ class Sweep:
         for group, plan in enumerate(self.plans):
             for block in plan.blocks():
                 unit = Unit(group, block, plan)
-                yield "/".join(map(_ranges, rows_of(unit))), unit
+                yield block_name(unit), unit
+
+    def parts(
+        self,
+        rows: NDArray[np.bool_],
+        first: int,
+        last: int,
+        states: States,
+        *,
+        plans: Sequence[Plan] | None = None,
+        parents: NDArray[np.int64] | None = None,
+    ) -> Iterator[tuple[str, Unit]]:
+        """Blocks of these rows [settings, replicates] from one step to another.
+
+        plans: by group, with other numbers than at first. parents: whose state each setting takes;
+        such a state cannot be made anew from step 0, so that a lost one raises LostStateError.
+        """
+        keep = last < self.num_steps
+        for group, plan in enumerate(plans or self.plans):
+            for block in plan.blocks(rows[self.groups[group].members]):
+                settings = plan.global_settings(block)
+                if parents is None:
+                    state = functools.partial(states.gather, first, settings, block.replicates)
+                else:
+                    own = parents[settings], block.replicates
+                    state = functools.partial(states.gather, first, *own, needed=True)
+                part = Part(first, last, state if first else None)
+                unit = Unit(group, block, plan, part, keep_state=keep)
+                yield f"{block_name(unit)}@{first}-{last}", unit
 
     @property
     def num_lanes(self) -> int:
@@ -69,15 +110,17 @@ class Sweep:
 
     def advice(self) -> list[str]:
         """What would make it cheaper, in sentences."""
+        found = advice(self.ladder, self.staged) if self.ladder else []
         wasted = self.num_padded / self.num_lanes
         if wasted <= 0.25 or self.num_padded < FEW_LANES:
-            return []
+            return found
         sizes = [len(group.members) for group in self.groups]
         return [
+            *found,
             f"{self.num_padded:,} of {self.num_lanes:,} lanes are padding ({wasted:.0%}): "
             f"{len(sizes)} programs of {min(sizes)} to {max(sizes)} settings fill blocks of "
             f"{self.plans[0].width.settings}. Pass width=({self.plans[0].width.replicates}, "
-            f"{min(sizes)}), or more trials."
+            f"{min(sizes)}), or more trials.",
         ]
 
 
@@ -99,6 +142,11 @@ def rows_of(unit: Unit) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     block = unit.block
     settings = unit.plan.global_settings(block)[: block.num_settings]
     return settings, block.replicates[: block.num_replicates]
+
+
+def block_name(unit: Unit) -> str:
+    """A unit's settings and replicates as ranges: "0-3,7/0-1"."""
+    return "/".join(map(_ranges, rows_of(unit)))
 
 
 def numbers_of(name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
@@ -142,14 +190,20 @@ def build(
     width: tuple[int, int] | None,
     common: bool,
     ceiling: float | None,
+    stop: AnyRule | None = None,
 ) -> Sweep:
     """The sweep that `run` would do; its arguments, and what it raises."""
     check_trial(trial)
     check_integer("sweeps", "num_seeds", num_seeds, low=1)
+    if stop is not None:
+        check_rule(stop)
+        if isinstance(stop, PopulationBased):
+            check_space(space)
     if ceiling is not None and not ceiling > 0:
         raise bad_value("sweeps.run", "ceiling", "> 0", f"{ceiling:g}")
     settings = propose(space, num_trials, seed, method=method)
-    wide = _width(width, settings.num_settings, num_seeds)
+    alone = stop is not None and stop.unit == "trial"
+    wide = _width(width, settings.num_settings, num_seeds, alone=alone)
     groups = tuple(settings.groups())
     staged, plans, programs, wanted = [], [], {}, None
     for group in groups:
@@ -161,8 +215,13 @@ def build(
         _check_same(traced.metrics, wanted, group)
         staged.append(one if "status" in traced.metrics else guarded(one, ceiling))
         plans.append(Plan(group.numbers, num_seeds, seed, TUNING, wide, group.members, common))
+        if stop is not None:
+            check_metric(stop, traced.metrics)
         structure = ", ".join([*(f"{k}={x!r}" for k, x in group.structure.items()), *dtypes])
         programs[structure] = f"{manifest.program_hash(traced.program)}, {one.num_steps} steps"
+    climb = None
+    if stop is not None:
+        climb = ladder(stop, settings.num_settings, check_trials(staged))
     described = manifest.describe(
         space,
         programs,
@@ -174,13 +233,19 @@ def build(
         width=list(wide),
         common=common,
         ceiling=ceiling,
+        num_steps=max(one.num_steps for one in staged),
+        stop=rule_to_plain(stop) if stop is not None else None,
     )
-    return Sweep(settings, groups, tuple(staged), tuple(plans), described)
+    return Sweep(settings, groups, tuple(staged), tuple(plans), described, space, stop, climb)
 
 
-def _width(width: Any, num_settings: int, num_seeds: int) -> Width:
+def _width(width: Any, num_settings: int, num_seeds: int, *, alone: bool) -> Width:
     if width is None:
-        return default_width(num_settings, num_seeds)
+        return default_width(num_settings, 1 if alone else num_seeds)
+    if alone and isinstance(width, tuple) and width[:1] != (1,):
+        fix = 'Pass (1, 64), or unit="setting".'
+        constraint = "(1, settings), since trials are stopped one by one"
+        raise bad_value("sweeps.run", "width", constraint, shown(width), fix)
     if not isinstance(width, tuple) or len(width) != 2:
         fix = "Pass (replicates, settings), such as (4, 16)."
         raise bad_type("sweeps.run", "width", "a pair of integers", shown(width), fix)

@@ -56,15 +56,19 @@ class BlockResult(NamedTuple):
 
     metrics: dict[str, NDArray[Any]]  # [replicates, settings, ...]
     curves: dict[str, NDArray[Any]]  # [replicates, settings, steps]
-    state: Any = None  # [replicates, settings, ...], where it was asked for
+    state: list[NDArray[Any]] | None = None  # [replicates, settings, ...], where it was asked for
 
 
 class Part(NamedTuple):
-    """Steps of a block: from `first` up to `last`, from a state where they are not the first."""
+    """Steps of a block: from `first` up to `last`.
+
+    state: gives the leaves [S, K, ...] that the lanes had then, padding included; where there is
+    none, or it gives None, they begin at step 0, and what comes before `first` is not reported.
+    """
 
     first: int
     last: int
-    state: Any = None  # [S, K, ...], padded
+    state: Callable[[], list[NDArray[Any]] | None] | None = None
 
 
 class Engine:
@@ -113,7 +117,7 @@ class Engine:
         with _DRAWING:
             prepared, steps, fed = self._drawn()
         init = functools.partial(_init, self.staged.init, self.width.settings, self.common)
-        state = jax.eval_shape(init, prepared, hyper, self._data)
+        self._shapes = state = jax.eval_shape(init, prepared, hyper, self._data)
         self._compile("init", init, prepared, hyper, self._data)
         segment = functools.partial(_segment, self.staged.advance, self.common)
         if self.staged.num_steps:
@@ -172,13 +176,13 @@ class Engine:
         measure = measure or self.staged.measure
         self.compile(measure)
         started = time.perf_counter()
-        first, last, state = part or Part(0, self.staged.num_steps)
+        first, last, given = part or Part(0, self.staged.num_steps)
         prepared = self._prepare(plan.keys(block))
         hyper = {n: x.astype(self.dtypes[n]) for n, x in plan.lanes(block).items()}
-        if state is None:
-            state = self._compiled["init"](prepared, hyper, self._data)
+        leaves = given() if given else None
+        state = self._state(leaves, prepared, hyper)
         curves: list[dict[str, NDArray[Any]]] = []
-        for begin in range(first, last, self.length):
+        for begin in range(0 if leaves is None else first, last, self.length):
             steps = self._steps(begin)
             fed = self._feed(prepared, steps)
             state, scalars = self._compiled["segment"](state, hyper, steps, self._data, fed)
@@ -188,15 +192,41 @@ class Engine:
         if on_segment and not curves:
             on_segment(1)
         metrics = jax.device_get(self._compiled[measure](state, hyper, self._data))
-        kept = jax.device_get(state) if keep_state else None
+        leaves = map(_as_numbers, jax.tree.leaves(state) if keep_state else ())
+        kept = jax.device_get(list(leaves))
         self.run_seconds.append(time.perf_counter() - started)
         joined = {k: np.concatenate([c[k] for c in curves]) for k in curves[0]} if curves else {}
         real = np.s_[: block.num_replicates, : block.num_settings]
         return BlockResult(
             {name: x[real] for name, x in metrics.items()},
-            {name: np.moveaxis(x, 0, -1)[real] for name, x in joined.items()},
-            jax.tree.map(lambda x: x[real], kept),
+            {name: np.moveaxis(x[first - last :], 0, -1)[real] for name, x in joined.items()},
+            [x[real] for x in kept] if keep_state else None,
         )
+
+    def _state(self, leaves: list[NDArray[Any]] | None, prepared: Any, hyper: Any) -> Any:
+        """The one that these leaves make, or the first."""
+        begin = functools.partial(self._compiled["init"], prepared, hyper, self._data)
+        if leaves is None:
+            return begin()
+        like, treedef = jax.tree.flatten(self._shapes)
+        if any(map(_is_key, like)):
+            like = jax.tree.leaves(begin())  # arrays know their kind of key, shapes do not
+        return treedef.unflatten(map(_as_leaf, like, leaves))
+
+
+def _is_key(x: Any) -> bool:
+    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
+def _as_numbers(leaf: Array) -> Array:
+    """A leaf of a state as numbers, which keys are not."""
+    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
+
+
+def _as_leaf(like: Any, data: NDArray[Any]) -> Any:
+    if not _is_key(like):
+        return data
+    return jax.random.wrap_key_data(jnp.asarray(data), impl=jax.random.key_impl(like))
 
 
 @functools.cache

@@ -101,13 +101,28 @@ class Plan:
         """The numbers of each setting lane."""
         return {name: column[block.settings] for name, column in self.numbers.items()}
 
-    def blocks(self) -> Iterator[Block]:
-        """Settings outermost, so that all replicates of a setting are done early."""
+    def blocks(self, rows: NDArray[np.bool_] | None = None) -> Iterator[Block]:
+        """Settings outermost, so that all replicates of a setting are done early.
+
+        rows: [settings, seeds], which are to be run, by default all; replicates that share a block
+        have the same settings.
+        """
+        if rows is None:
+            rows = np.ones((self.num_settings, self.num_seeds), bool)
+        parts = [
+            (replicates, np.nonzero(rows[:, replicates[0]])[0])
+            for replicates in _cut(np.arange(self.num_seeds), self.width.replicates)
+        ]
         for first in range(0, self.num_settings, self.width.settings):
-            settings, num_settings = _padded(first, self.num_settings, self.width.settings)
-            for start in range(0, self.num_seeds, self.width.replicates):
-                replicates, num_seeds = _padded(start, self.num_seeds, self.width.replicates)
-                yield Block(settings, replicates, num_settings, num_seeds)
+            for replicates, settings in parts:
+                chosen = settings[first : first + self.width.settings]
+                if len(chosen):
+                    yield Block(
+                        _padded(chosen, self.width.settings),
+                        _padded(replicates, self.width.replicates),
+                        len(chosen),
+                        len(replicates),
+                    )
 
     @property
     def num_blocks(self) -> int:
@@ -121,11 +136,14 @@ class Plan:
         return self.num_blocks * self.width.lanes - self.num_settings * self.num_seeds
 
 
-def _padded(first: int, total: int, width: int) -> tuple[NDArray[np.int64], int]:
-    real = min(width, total - first)
-    lanes = np.full(width, first, np.int64)
-    lanes[:real] += np.arange(real)
-    return lanes, real
+def _cut(numbers: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    return [numbers[first : first + size] for first in range(0, len(numbers), size)]
+
+
+def _padded(numbers: NDArray[np.int64], width: int) -> NDArray[np.int64]:
+    lanes = np.full(width, numbers[0])
+    lanes[: len(numbers)] = numbers
+    return lanes
 
 
 @jax.jit

@@ -11,13 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnn.errors import bad_value, unknown_name
-from jaxnn.sweeps.engine import BlockResult
+from jaxnn.sweeps.rungs import Lineage, Rungs
 from jaxnn.sweeps.settings import Kind, Settings
 
-__all__ = ["UNRUN", "Collector", "Results"]
+__all__ = ["STOPPED", "UNRUN", "Results"]
 
 UNRUN = -1
 """The status of a row that has not been run yet."""
+
+STOPPED = 3
+"""The status of a row that a rule of early stopping did not let go on."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,15 +29,20 @@ class Results:
 
     names: what a setting is made of. columns: "setting", "replicate", those names (NaN, or "" for
     what is structural, where a name does not exist in a setting), the metrics, "status" (0 ok,
-    1 non-finite, 2 above the ceiling, −1 not run yet) and "status_step" (−1 where ok).
+    1 non-finite, 2 above the ceiling, 3 stopped at a rung, −1 not run yet) and "status_step", the
+    step of that (−1 where ok).
     curves: [rows, steps] for each scalar of a step, NaN where nothing was recorded.
     kinds: by name "number", "integer" or "structure".
+    rungs: what a rule of early stopping saw, by bracket.
+    lineage: of a population, whose columns of numbers are those at the end.
     """
 
     names: tuple[str, ...]
     columns: dict[str, NDArray[Any]]
     curves: dict[str, NDArray[Any]]
     kinds: dict[str, Kind]
+    rungs: tuple[Rungs, ...] = ()
+    lineage: Lineage | None = None
 
     def __repr__(self) -> str:
         rows = len(self.columns["setting"])
@@ -107,40 +115,3 @@ class Results:
     def to_parquet(self, path: str | PathLike[str]) -> None:
         """Write the table as Parquet (the extra `table`)."""
         self.to_pandas().to_parquet(path, index=False)
-
-
-class Collector:
-    """Puts the results of blocks in order, as they come."""
-
-    def __init__(self, settings: Settings, num_seeds: int) -> None:
-        self.settings, self.num_seeds = settings, num_seeds
-        self.metrics: dict[str, NDArray[Any]] = {}
-        self.curves: dict[str, NDArray[Any]] = {}
-
-    def add(
-        self, settings: NDArray[np.int64], replicates: NDArray[np.int64], result: BlockResult
-    ) -> None:
-        """What a block gave for these settings and replicates, [replicates, settings, ...]."""
-        at = settings[None, :] * self.num_seeds + replicates[:, None]
-        for table, found in ((self.metrics, result.metrics), (self.curves, result.curves)):
-            for name, values in found.items():
-                if name not in table:
-                    table[name] = self._empty(name, values)
-                table[name][at] = values
-
-    def _empty(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
-        rows = self.settings.num_settings * self.num_seeds
-        missing = np.nan if values.dtype.kind == "f" else 0
-        missing = UNRUN if name == "status" else missing
-        return np.full((rows, *values.shape[2:]), missing, values.dtype)
-
-    def results(self) -> Results:
-        """Everything that was added, by setting and then replicate."""
-        rows = self.settings.num_settings * self.num_seeds
-        setting, replicate = np.divmod(np.arange(rows), self.num_seeds)
-        columns: dict[str, NDArray[Any]] = {"setting": setting, "replicate": replicate}
-        columns |= {name: column[setting] for name, column in self.settings.columns.items()}
-        kinds = self.settings.kinds
-        if "status" not in self.metrics:  # nothing was added
-            self.metrics["status"] = np.full(rows, UNRUN, np.int32)
-        return Results(tuple(kinds), columns | self.metrics, self.curves, kinds)

@@ -9,19 +9,21 @@ from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
-import jax
-
 from jaxnn.errors import bad_value, check_integer
 from jaxnn.space import Space
-from jaxnn.sweeps.build import Sweep, build, numbers_of, rows_of
-from jaxnn.sweeps.engine import BlockResult, Engine, num_segments, segment_length
-from jaxnn.sweeps.local import run_units
+from jaxnn.sweeps.build import Sweep, build
+from jaxnn.sweeps.collector import Collector
+from jaxnn.sweeps.engine import Engine, segment_length
 from jaxnn.sweeps.plan import Plan
-from jaxnn.sweeps.results import Collector, Results
+from jaxnn.sweeps.progress import Progress
+from jaxnn.sweeps.reading import read
+from jaxnn.sweeps.results import Results
+from jaxnn.sweeps.rules import AnyRule
 from jaxnn.sweeps.settings import Kind, Method, Settings, propose
 from jaxnn.sweeps.store import Journal, Store
-from jaxnn.sweeps.stored import arguments, attach, pack, stored_manifest, taken, unpack
+from jaxnn.sweeps.stored import arguments, attach, stored_manifest
 from jaxnn.sweeps.trial import Trial
+from jaxnn.sweeps.waves import Waves
 
 __all__ = ["execute", "load", "resume", "run"]
 
@@ -40,7 +42,8 @@ def run(
     segment: int | None = None,
     store: str | PathLike[str] | None = None,
     journal: Journal | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    stop: AnyRule | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Results:
     """Try settings of `space` on `num_seeds` replicates each.
 
@@ -59,7 +62,9 @@ def run(
     store: a file that keeps every block as soon as it is done. Where it exists, the sweep goes on
     from it, or grows where there are more trials or seeds; then the width is the stored one.
     journal: of a new store, "wal" or "rollback" (for network file systems), by default as needed.
-    progress: called with the segments done and all of them; may raise to stop.
+    stop: for trials of steps, a rule that looks at rungs: SuccessiveHalving(), Hyperband(),
+    MedianRule(), CurveThreshold(), or PopulationBased().
+    progress: called with a `Progress` after every segment and block; may raise to stop.
     Settings of equal structure are a program; all local devices run them side by side.
     Raises ValueError and TypeError for bad input before anything compiles, among it the store of
     another sweep; StoreError where the store cannot be written. Ctrl-C, and whatever `progress`
@@ -86,44 +91,17 @@ def run(
         width=width,
         common=common,
         ceiling=ceiling,
+        stop=stop,
     )
     _check_segment(sweep, segment)
     for sentence in sweep.advice():
         warnings.warn(sentence, stacklevel=2)
     with contextlib.ExitStack() as stack:
         kept = stack.enter_context(attach(store, sweep, journal)) if store is not None else None
-        return _run(sweep, segment, kept, progress)
-
-
-def _run(
-    sweep: Sweep,
-    segment: int | None,
-    store: Store | None,
-    progress: Callable[[int, int], None] | None,
-) -> Results:
-    programs, collector = sweep.programs(segment), Collector(sweep.settings, sweep.num_seeds)
-    named = dict(sweep.units())
-    done_before = taken(store, named.keys()) if store is not None else {}
-    for name, result in done_before.items():
-        collector.add(*rows_of(named[name]), result)
-    names = [name for name in named if name not in done_before]
-    units = [named[name] for name in names]
-    total = sum(num_segments(sweep.staged[unit.group].num_steps, segment) for unit in units)
-    done = itertools.count(1)
-
-    def on_result(number: int, result: BlockResult, seconds: float) -> None:
-        if store is not None:
-            store.put(names[number], pack(result), seconds)
-        collector.add(*rows_of(units[number]), result)
-
-    def on_segment(number: int) -> None:
-        del number
-        if progress:
-            progress(next(done), total)
-
-    devices = jax.local_devices()[: len(units)]
-    run_units(programs, units, devices=devices, on_result=on_result, on_segment=on_segment)
-    return collector.results()
+        results = Waves(sweep, segment, kept, progress).run()
+    for sentence in itertools.chain.from_iterable(rungs.advice() for rungs in results.rungs):
+        warnings.warn(sentence, stacklevel=2)
+    return results
 
 
 def resume(
@@ -131,7 +109,7 @@ def resume(
     trial: Trial,
     *,
     segment: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Results:
     """Go on with the sweep of a store, whose arguments it keeps, but for the trial.
 
@@ -155,23 +133,21 @@ def load(store: str | PathLike[str]) -> Results:
         num_seeds = given["num_seeds"]
         names = ("space", "num_trials", "seed")
         settings = propose(*(given[name] for name in names), method=given["method"])
-        collector = Collector(settings, num_seeds)
-        for name in kept.names():
-            rows = numbers_of(name)
-            if rows is not None and max(rows[0]) < settings.num_settings:
-                collector.add(*rows, unpack(kept.get(name)))
-    return collector.results()
+        collector = Collector(settings, num_seeds, kept.manifest["num_steps"])
+        return read(kept, collector, given["stop"])
 
 
 def _check_segment(sweep: Sweep, segment: int | None) -> None:
     if segment is None:
         return
     check_integer("sweeps.run", "segment", segment, low=1)
-    for staged in sweep.staged:
-        if staged.num_steps % segment:
-            near = segment_length(staged.num_steps)
-            constraint = f"a divisor of the trial's {staged.num_steps} steps"
-            raise bad_value("sweeps.run", "segment", constraint, segment, f"Did you mean {near}?")
+    parts = [staged.num_steps for staged in sweep.staged]
+    for steps in [sweep.ladder.length] if sweep.ladder else parts:
+        if steps % segment:
+            what = f"the rungs, of {steps}" if sweep.ladder else f"the trial's {steps}"
+            constraint = f"a divisor of {what} steps"
+            fix = f"Did you mean {segment_length(steps)}?"
+            raise bad_value("sweeps.run", "segment", constraint, segment, fix)
 
 
 def execute(
@@ -189,7 +165,8 @@ def execute(
         for row in range(plan.num_settings):
             engine.staged.check({name: column[row].item() for name, column in plan.numbers.items()})
     kinds: dict[str, Kind] = dict.fromkeys(plan.numbers, "number")
-    collector = Collector(Settings(plan.numbers, kinds, plan.num_settings), plan.num_seeds)
+    settings = Settings(plan.numbers, kinds, plan.num_settings)
+    collector = Collector(settings, plan.num_seeds, engine.staged.num_steps)
     segments = max(engine.num_segments, 1)
     for number, block in enumerate(plan.blocks()):
 
@@ -198,6 +175,6 @@ def execute(
                 progress(before + segment, plan.num_blocks * segments)
 
         result = engine.run(plan, block, measure=measure, on_segment=tell)
-        settings = block.settings[: block.num_settings]
-        collector.add(settings, block.replicates[: block.num_replicates], result)
+        chosen = block.settings[: block.num_settings]
+        collector.add(chosen, block.replicates[: block.num_replicates], result)
     return collector.results()

@@ -21,6 +21,7 @@ from jaxnn.sweeps.difference import difference
 from jaxnn.sweeps.engine import BlockResult
 from jaxnn.sweeps.manifest import EXTENDS
 from jaxnn.sweeps.plain import from_plain
+from jaxnn.sweeps.rules import rule_from_plain
 from jaxnn.sweeps.store import DamagedError, Journal, Store
 
 __all__ = ["arguments", "attach", "pack", "stored_manifest", "taken", "unpack"]
@@ -42,7 +43,9 @@ def arguments(manifest: Mapping[str, Any]) -> dict[str, Any]:
         space: Any = [{n: from_plain(n, x) for n, x in row.items()} for row in plain]
     else:
         space = {name: from_plain(name, entry) for name, entry in plain.items()}
-    return {"space": space, "width": tuple(manifest["width"])} | {n: manifest[n] for n in names}
+    stop = manifest["stop"] and rule_from_plain(manifest["stop"])
+    given = {"space": space, "width": tuple(manifest["width"]), "stop": stop}
+    return given | {n: manifest[n] for n in names}
 
 
 def attach(path: str | PathLike[str], sweep: Sweep, journal: Journal | None = None) -> Store:
@@ -59,6 +62,8 @@ def attach(path: str | PathLike[str], sweep: Sweep, journal: Journal | None = No
         grown = {name: sweep.manifest[name] for name in EXTENDS if _grows(store, sweep, name)}
         if grown:
             programs = store.manifest["programs"] | sweep.manifest["programs"]
+            # More trials compete anew: what was decided among fewer is no more.
+            store.discard(n for n in store.names() if "@" in n and "@0-" not in n)
             store.replace_manifest(store.manifest | grown | {"programs": programs})
     except BaseException:
         store.close()

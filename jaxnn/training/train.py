@@ -126,7 +126,8 @@ def stages(
         "stages", problem, optimizer, num_steps, batch_size, schedule, record_every, ceiling
     )
     swept = _SweepLoop(loop.optimizer, loop.batch_size, loop.record_every, split, num_steps)
-    return swept.staged(data, num_steps)._replace(check=swept.check)
+    horizon = num_steps if _has_horizon(loop.optimizer.Hyper()) else None
+    return swept.staged(data, num_steps)._replace(check=swept.check, horizon=horizon)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,6 +182,13 @@ def _lifted(hyper: Any, defaults: Any) -> Any:
         return here | {f"inner.{name}": x for name, x in deeper.items()}
     inner = _lifted(hyper, own["inner"])
     return defaults._replace(inner=inner) if type(inner) is type(own["inner"]) else hyper
+
+
+def _has_horizon(hyper: Any) -> bool:
+    """Whether a `num_steps` waits for the length of the training."""
+    own = tree.fields(hyper)
+    waits = "num_steps" in own and own["num_steps"] is None
+    return waits or any(_has_horizon(x) for x in own.values() if isinstance(x, tuple))
 
 
 def _with_horizon(rule: Any, hyper: Any, horizon: ArrayLike) -> Any:
