@@ -158,7 +158,8 @@ ERRORS: list[tuple[Callable[[], Any], type, str]] = [
     (
         lambda: propose({"x": 1.0}, 1, 0, method="lattice"),  # pyright: ignore
         BadValue,
-        "sweeps: `method` must be one of halton, random, sobol; got 'lattice'.",
+        "sweeps.run: `method` must be one of halton, random, sobol, or sweeps.Optuna(...); got"
+        " 'lattice'.",
     ),
     (
         lambda: propose([{"x": 1.0}, 3], None, 0),  # pyright: ignore

@@ -375,7 +375,7 @@ def test_another_decision_than_the_one_that_was_kept_is_told(path: pathlib.Path)
         store.put(name, kept | {"stopped": ~kept["stopped"]})
     with pytest.raises(StoreError) as raised:
         run(path)
-    assert str(raised.value) == f"{path}: the rule decides otherwise than it did at 'rung@4:0'."
+    assert str(raised.value) == f"{path}: 'rung@4:0' is decided otherwise than it was."
 
 
 def test_more_trials_compete_anew(path: pathlib.Path) -> None:

@@ -10,6 +10,7 @@ from jaxnn.space import (
     structural,
     uniform,
 )
+from jaxnn.sweeps.asking import Optuna
 from jaxnn.sweeps.engine import Engine
 from jaxnn.sweeps.importance import Importance, Importances, importance
 from jaxnn.sweeps.plan import EVALUATION, TUNING, Plan, Width, default_width
@@ -41,6 +42,7 @@ __all__ = [
     "Importances",
     "Lineage",
     "MedianRule",
+    "Optuna",
     "Plan",
     "PopulationBased",
     "Progress",

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from jaxnn.errors import bad_type, bad_value, check_integer, shown
 from jaxnn.space import Space
 from jaxnn.sweeps import manifest
+from jaxnn.sweeps.asking import Optuna, method_to_plain
 from jaxnn.sweeps.engine import Engine, Part, lane_dtype
 from jaxnn.sweeps.ladder import Ladder, advice, check_metric, check_trials, ladder
 from jaxnn.sweeps.local import Program, Unit
@@ -186,13 +187,17 @@ def build(
     num_trials: int | None,
     num_seeds: int,
     seed: int,
-    method: Method,
+    method: Method | Optuna,
     width: tuple[int, int] | None,
     common: bool,
     ceiling: float | None,
     stop: AnyRule | None = None,
+    batch: tuple[int, Settings] | None = None,
 ) -> Sweep:
-    """The sweep that `run` would do; its arguments, and what it raises."""
+    """The sweep that `run` would do; its arguments, and what it raises.
+
+    batch: of a sweep whose settings come one after another, the number of the first and these.
+    """
     check_trial(trial)
     check_integer("sweeps", "num_seeds", num_seeds, low=1)
     if stop is not None:
@@ -201,7 +206,9 @@ def build(
             check_space(space)
     if ceiling is not None and not ceiling > 0:
         raise bad_value("sweeps.run", "ceiling", "> 0", f"{ceiling:g}")
-    settings = propose(space, num_trials, seed, method=method)
+    if batch is None and not isinstance(method, Optuna):
+        batch = 0, propose(space, num_trials, seed, method=method)
+    first, settings = batch or (0, Settings({}, {}, 0))
     alone = stop is not None and stop.unit == "trial"
     wide = _width(width, settings.num_settings, num_seeds, alone=alone)
     groups = tuple(settings.groups())
@@ -214,9 +221,11 @@ def build(
         wanted = wanted or traced.metrics
         _check_same(traced.metrics, wanted, group)
         staged.append(one if "status" in traced.metrics else guarded(one, ceiling))
-        plans.append(Plan(group.numbers, num_seeds, seed, TUNING, wide, group.members, common))
-        if stop is not None:
-            check_metric(stop, traced.metrics)
+        members = group.members + first
+        plans.append(Plan(group.numbers, num_seeds, seed, TUNING, wide, members, common))
+        for argument, judge in (("stop", stop), ("method", method)):
+            if judge is not None and not isinstance(judge, str):
+                check_metric(argument, judge.metric, traced.metrics)
         structure = ", ".join([*(f"{k}={x!r}" for k, x in group.structure.items()), *dtypes])
         programs[structure] = f"{manifest.program_hash(traced.program)}, {one.num_steps} steps"
     climb = None
@@ -229,7 +238,7 @@ def build(
         num_trials=num_trials,
         num_seeds=num_seeds,
         seed=seed,
-        method=method,
+        method=method_to_plain(method),
         width=list(wide),
         common=common,
         ceiling=ceiling,

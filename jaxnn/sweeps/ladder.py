@@ -31,13 +31,13 @@ class Ladder(NamedTuple):
     length: int  # of a segment: all rungs are multiples of it
 
 
-def check_metric(rule: AnyRule, metrics: Mapping[str, Any]) -> None:
-    """Raises ValueError unless the trial reports the rule's metric, as a scalar."""
-    if rule.metric not in metrics:
-        raise unknown_name("sweeps.run", "stop.metric", rule.metric, metrics)
-    if metrics[rule.metric].shape != ():
-        got = f"{rule.metric!r} of shape {metrics[rule.metric].shape}"
-        raise bad_value("sweeps.run", "stop.metric", "a scalar", got)
+def check_metric(argument: str, metric: str, metrics: Mapping[str, Any]) -> None:
+    """Raises ValueError unless the trial reports the metric of an argument, as a scalar."""
+    if metric not in metrics:
+        raise unknown_name("sweeps.run", f"{argument}.metric", metric, metrics)
+    if metrics[metric].shape != ():
+        got = f"{metric!r} of shape {metrics[metric].shape}"
+        raise bad_value("sweeps.run", f"{argument}.metric", "a scalar", got)
 
 
 def check_trials(staged: Sequence[Staged]) -> int:

@@ -37,6 +37,8 @@ def describe(
 
     programs: of each structure, in words, what its trial computes.
     """
+    method = given.get("method")
+    packages = method if isinstance(method, Mapping) else ()  # whose sampler proposes
     listed = not isinstance(space, Mapping)
     plain = [to_plain(row) for row in space] if listed else to_plain(space)
     return {
@@ -45,7 +47,7 @@ def describe(
         **given,
         "programs": dict(programs),
         "data": data,
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": {name: version(name) for name in (*PACKAGES, *packages)},
         "platform": jax.default_backend(),
         "x64": bool(jax.config.jax_enable_x64),  # pyright: ignore[reportAttributeAccessIssue]
     }

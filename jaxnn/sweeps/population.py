@@ -36,9 +36,9 @@ class PopulationBased(Rule):
     """The worst take over the state and the numbers of the best, and explore from there.
 
     every: steps between rungs, by default 1/10 of all. fraction: in (0, 0.5], how many are
-    replaced, by as many of the best. factor: > 1, by which a number is multiplied or divided; whole numbers
-    move by one at least, options of a choice to the one beside. resample: in [0, 1], how likely a
-    number is drawn anew instead. What has failed is always replaced.
+    replaced, by as many of the best. factor: > 1, by which a number is multiplied or divided; whole
+    numbers move by one at least, options of a choice to the one beside. resample: in [0, 1], how
+    likely a number is drawn anew instead. What has failed is always replaced.
     """
 
     every: int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,8 @@ from typing import Any
 
 from jaxnn.errors import bad_value, check_integer
 from jaxnn.space import Space
+from jaxnn.sweeps.asking import Optuna
+from jaxnn.sweeps.batches import asked, run_batches
 from jaxnn.sweeps.build import Sweep, build
 from jaxnn.sweeps.collector import Collector
 from jaxnn.sweeps.engine import Engine, segment_length
@@ -35,7 +38,7 @@ def run(
     num_trials: int | None = None,
     num_seeds: int = 1,
     seed: int = 0,
-    method: Method = "sobol",
+    method: Method | Optuna = "sobol",
     width: tuple[int, int] | None = None,
     common: bool = True,
     ceiling: float | None = None,
@@ -53,7 +56,7 @@ def run(
     space: names to distributions of `jaxnn.space` or constants; or a list of settings, dicts.
     num_trials: points to draw, each met by all values of all grids; None where nothing is drawn.
     seed: in [0, 2³²); decides the settings and the keys of the replicates.
-    method: "sobol", "halton" or "random" points.
+    method: "sobol", "halton" or "random" points, or what a sampler proposes: Optuna("tpe").
     width: (replicates, settings) a block; by default about 64 lanes. Results are bit-equal for the
     same width only, whatever the order, the devices and the segments are.
     common: whether all settings meet the same keys, and so initial parameters and batches.
@@ -81,19 +84,22 @@ def run(
     before = stored_manifest(store)
     if before and width is None:
         width = tuple(before["width"])
-    sweep = build(
-        trial,
-        space,
-        num_trials=num_trials,
-        num_seeds=num_seeds,
-        seed=seed,
-        method=method,
-        width=width,
-        common=common,
-        ceiling=ceiling,
-        stop=stop,
-    )
-    _check_segment(sweep, segment)
+    given: dict[str, Any] = {
+        "num_trials": num_trials,
+        "num_seeds": num_seeds,
+        "seed": seed,
+        "method": method,
+        "width": width,
+        "common": common,
+        "ceiling": ceiling,
+        "stop": stop,
+    }
+    check = functools.partial(_check_segment, segment)
+    if isinstance(method, Optuna):
+        given |= {"trial": trial, "space": space}
+        return run_batches(check, segment, store, journal, progress, **given)
+    sweep = build(trial, space, **given)
+    check(sweep)
     for sentence in sweep.advice():
         warnings.warn(sentence, stacklevel=2)
     with contextlib.ExitStack() as stack:
@@ -131,13 +137,16 @@ def load(store: str | PathLike[str]) -> Results:
     with Store.open(store, read_only=True) as kept:
         given = arguments(kept.manifest)
         num_seeds = given["num_seeds"]
-        names = ("space", "num_trials", "seed")
-        settings = propose(*(given[name] for name in names), method=given["method"])
+        if isinstance(given["method"], Optuna):
+            settings = asked(kept, given["space"])
+        else:
+            names = ("space", "num_trials", "seed")
+            settings = propose(*(given[name] for name in names), method=given["method"])
         collector = Collector(settings, num_seeds, kept.manifest["num_steps"])
         return read(kept, collector, given["stop"])
 
 
-def _check_segment(sweep: Sweep, segment: int | None) -> None:
+def _check_segment(segment: int | None, sweep: Sweep) -> None:
     if segment is None:
         return
     check_integer("sweeps.run", "segment", segment, low=1)

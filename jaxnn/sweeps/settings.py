@@ -15,10 +15,19 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnn.errors import bad_type, bad_value, check_integer, check_seed, look_up, shown
+from jaxnn.errors import bad_type, bad_value, check_integer, check_seed, shown
 from jaxnn.space import Choice, Grid, Integers, Space, Structural, is_structural
 
-__all__ = ["MAX_TRIALS", "Group", "Kind", "Method", "Settings", "propose"]
+__all__ = [
+    "MAX_TRIALS",
+    "Group",
+    "Kind",
+    "Method",
+    "Settings",
+    "at_points",
+    "drawn_names",
+    "propose",
+]
 
 MAX_TRIALS = 1_000_000
 """Settings of a sweep, and seeds: more would not fit into the tables that hold them."""
@@ -86,7 +95,7 @@ class Settings:
 
 
 def propose(
-    space: Space | Sequence[Mapping[str, Any]],
+    space: Any,
     num_trials: int | None,
     seed: int,
     *,
@@ -104,13 +113,13 @@ def propose(
     Reference: Sobol 1967; Owen 1998 (scrambling); Halton 1960; all by scipy.stats.qmc.
     """
     check_seed("sweeps", seed)
-    look_up("sweeps", "method", method, dict.fromkeys(get_args(Method)))
-    if isinstance(space, Sequence) and not isinstance(space, str):
+    if method not in get_args(Method):
+        constraint = f"one of {', '.join(sorted(get_args(Method)))}, or sweeps.Optuna(...)"
+        fix = f"Pass sweeps.Optuna({method!r})." if method in ("tpe", "cmaes", "gp") else ""
+        raise bad_value("sweeps.run", "method", constraint, shown(method), fix)
+    if _is_listed(space):
         return _given(space)
-    if not isinstance(space, Mapping):
-        fix = "Pass {'learning_rate': log_uniform(1e-4, 1e-1)}, for example."
-        raise bad_type("sweeps.run", "space", "a dict of distributions", shown(space), fix)
-    drawn = list(dict.fromkeys(_drawn(space)))
+    drawn = drawn_names(space)
     grids = {name: _unwrapped(x) for name, x in space.items() if isinstance(_unwrapped(x), Grid)}
     if num_trials is None and drawn:
         fix = f"Pass num_trials=64: {drawn[0]!r} is drawn from a distribution."
@@ -122,6 +131,26 @@ def propose(
     points = np.repeat(_points(len(drawn), count, seed, method), cells, axis=0)
     table = _Table(dict(zip(drawn, points.T, strict=True)), _crossed(grids, count), count * cells)
     table.fill(space, np.arange(count * cells))
+    return table.settings()
+
+
+def _is_listed(space: Any) -> bool:
+    return isinstance(space, Sequence) and not isinstance(space, str)
+
+
+def drawn_names(space: Any) -> list[str]:
+    """What is drawn in a space, each name once; raises as `propose` does."""
+    if not isinstance(space, Mapping):
+        fix = "Pass {'learning_rate': log_uniform(1e-4, 1e-1)}, for example."
+        raise bad_type("sweeps.run", "space", "a dict of distributions", shown(space), fix)
+    return list(dict.fromkeys(_drawn(space)))
+
+
+def at_points(space: Space, points: Mapping[str, NDArray[np.float64]]) -> Settings:
+    """The settings of a space without grids at these points of [0, 1), by name of what is drawn."""
+    size = len(next(iter(points.values())))
+    table = _Table(dict(points), {}, size)
+    table.fill(space, np.arange(size))
     return table.settings()
 
 

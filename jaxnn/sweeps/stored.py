@@ -16,6 +16,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from jaxnn.errors import bad_value
+from jaxnn.sweeps.asking import method_from_plain
 from jaxnn.sweeps.build import Sweep
 from jaxnn.sweeps.difference import difference
 from jaxnn.sweeps.engine import BlockResult
@@ -24,7 +25,7 @@ from jaxnn.sweeps.plain import from_plain
 from jaxnn.sweeps.rules import rule_from_plain
 from jaxnn.sweeps.store import DamagedError, Journal, Store
 
-__all__ = ["arguments", "attach", "pack", "stored_manifest", "taken", "unpack"]
+__all__ = ["arguments", "attach", "extend", "pack", "stored_manifest", "taken", "unpack"]
 
 
 def stored_manifest(path: str | PathLike[str] | None) -> dict[str, Any] | None:
@@ -37,14 +38,15 @@ def stored_manifest(path: str | PathLike[str] | None) -> dict[str, Any] | None:
 
 def arguments(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of `sweeps.run` that a manifest holds, all but the trial."""
-    names = ("num_trials", "num_seeds", "seed", "method", "common", "ceiling")
+    names = ("num_trials", "num_seeds", "seed", "common", "ceiling")
     plain = manifest["space"]
     if isinstance(plain, list):
         space: Any = [{n: from_plain(n, x) for n, x in row.items()} for row in plain]
     else:
         space = {name: from_plain(name, entry) for name, entry in plain.items()}
     stop = manifest["stop"] and rule_from_plain(manifest["stop"])
-    given = {"space": space, "width": tuple(manifest["width"]), "stop": stop}
+    method = method_from_plain(manifest["method"])
+    given = {"space": space, "width": tuple(manifest["width"]), "stop": stop, "method": method}
     return given | {n: manifest[n] for n in names}
 
 
@@ -58,17 +60,26 @@ def attach(path: str | PathLike[str], sweep: Sweep, journal: Journal | None = No
         return Store.create(path, sweep.manifest, journal=journal)
     store = Store.open(path, journal=journal)
     try:
-        _check_same(store, sweep)
-        grown = {name: sweep.manifest[name] for name in EXTENDS if _grows(store, sweep, name)}
-        if grown:
-            programs = store.manifest["programs"] | sweep.manifest["programs"]
-            # More trials compete anew: what was decided among fewer is no more.
-            store.discard(n for n in store.names() if "@" in n and "@0-" not in n)
-            store.replace_manifest(store.manifest | grown | {"programs": programs})
+        extend(store, sweep)
     except BaseException:
         store.close()
         raise
     return store
+
+
+def extend(store: Store, sweep: Sweep) -> None:
+    """Take in what a sweep has more than its store: trials, seeds, structures.
+
+    Raises ValueError for the store of another sweep.
+    """
+    _check_same(store, sweep)
+    grown = {name: sweep.manifest[name] for name in EXTENDS if _grows(store, sweep, name)}
+    if grown and sweep.rule is not None:
+        # More trials compete anew: what was decided among fewer is no more.
+        store.discard(n for n in store.names() if "@" in n and "@0-" not in n)
+    programs = store.manifest["programs"] | sweep.manifest["programs"]
+    if grown or programs != store.manifest["programs"]:
+        store.replace_manifest(store.manifest | grown | {"programs": programs})
 
 
 def _grows(store: Store, sweep: Sweep, name: str) -> bool:

@@ -26,6 +26,7 @@ from jaxnn.sweeps.local import Unit, run_units
 from jaxnn.sweeps.population import Genealogy, PopulationBased, evolve
 from jaxnn.sweeps.progress import Progress
 from jaxnn.sweeps.results import Results
+from jaxnn.sweeps.settings import Settings
 from jaxnn.sweeps.states import LostStateError, States
 from jaxnn.sweeps.stopping import StoppingRule
 from jaxnn.sweeps.store import DamagedError, Store, StoreError
@@ -48,19 +49,19 @@ class Waves:
         self.length = segment or (sweep.ladder.length if sweep.ladder else None)
         self.programs = sweep.programs(self.length)
         self.segments = self.num_segments = 0
-        self._begin()
+        self.begin(sweep.settings)
 
-    def _begin(self) -> None:
-        shape = self.sweep.settings.num_settings, self.sweep.num_seeds
-        self.collector = Collector(self.sweep.settings, shape[1], self.sweep.num_steps)
-        self.states = States(self.store, *shape)
+    def begin(self, settings: Settings) -> None:
+        """With nothing done. settings: how many, at least."""
+        self.collector = Collector(settings, self.sweep.num_seeds, self.sweep.num_steps)
+        self.states = States(self.store, settings.num_settings, self.sweep.num_seeds)
         self.rows = 0
 
     def run(self) -> Results:
         """All of it."""
         rule, ladder = self.sweep.rule, self.sweep.ladder
         if rule is None or ladder is None:
-            self._run(self.sweep.units())
+            self.wave(self.sweep.units())
             return self.collector.results()
         if isinstance(rule, StoppingRule):
             return self._climb(rule, ladder)
@@ -70,10 +71,10 @@ class Waves:
             # Numbers changed on the way, so that the way is gone once more.
             if self.store is not None:
                 self.store.discard(name for name in self.store.names() if "@" in name)
-            self._begin()
+            self.begin(self.sweep.settings)
             return self._evolve(rule, ladder.steps[0])
 
-    def _run(self, units: Iterable[tuple[str, Unit]], later: int = 0) -> None:
+    def wave(self, units: Iterable[tuple[str, Unit]], later: int = 0) -> None:
         """A wave; `later` segments are expected after it."""
         named = dict(units)
         before = taken(self.store, named.keys()) if self.store is not None else {}
@@ -135,7 +136,7 @@ class Waves:
                 first, last = bracket.ends(wave)
                 units.append(self.sweep.parts(bracket.rows, first, last, self.states))
                 later += bracket.expected(wave, self.sweep.plans[0].width.lanes, self.length or 1)
-            self._run(itertools.chain(*units), later)
+            self.wave(itertools.chain(*units), later)
             for bracket in running:
                 self._decide(bracket, wave)
             for step in {x.ends(wave)[0] for x in running} - {x.ends(wave)[1] for x in running}:
@@ -151,7 +152,7 @@ class Waves:
         stopped = bracket.decide(scores, wave)
         self.collector.stop(stopped, step)
         self.rows += int(stopped.sum())
-        self._commit(bracket.name(wave), {"scores": scores, "stopped": stopped})
+        self.commit(bracket.name(wave), {"scores": scores, "stopped": stopped})
 
     # Populations
 
@@ -164,7 +165,7 @@ class Waves:
         for wave, last in enumerate(steps):
             first = (0, *steps)[wave]
             units = sweep.parts(everybody, first, last, self.states, plans=plans, parents=parents)
-            self._run(units, blocks * ((steps[-1] - last) // (self.length or 1)))
+            self.wave(units, blocks * ((steps[-1] - last) // (self.length or 1)))
             self.states.discard(first)
             if last == steps[-1]:
                 break
@@ -173,14 +174,14 @@ class Waves:
             given = sweep.space, scores, sweep.groups, numbers, sweep.manifest["seed"], wave
             parents, numbers = evolve(rule, *given)
             genealogy.add(parents, sweep.groups, numbers)
-            self._commit(genealogy.name(wave), genealogy.to_store() | {"scores": scores})
+            self.commit(genealogy.name(wave), genealogy.to_store() | {"scores": scores})
             plans = tuple(
                 dataclasses.replace(plan, numbers=own)
                 for plan, own in zip(plans, numbers, strict=True)
             )
         return genealogy.results(self.collector)
 
-    def _commit(self, name: str, made: Mapping[str, NDArray[Any]]) -> None:
+    def commit(self, name: str, made: Mapping[str, NDArray[Any]]) -> None:
         """Keep a decision, or find that it is the one that was kept."""
         if self.store is None:
             return
@@ -192,5 +193,5 @@ class Waves:
         if kept is None:
             self.store.put(name, made)
         elif any(kept[key].tobytes() != np.asarray(x).tobytes() for key, x in made.items()):
-            text = f"{self.store.path}: the rule decides otherwise than it did at {name!r}."
+            text = f"{self.store.path}: {name!r} is decided otherwise than it was."
             raise StoreError(text)
