@@ -226,6 +226,15 @@ def test_an_effect_has_a_dot_and_an_interval_a_setting():
     assert f"best: {style.number(mean[best])}, setting {best}" in shown
 
 
+def test_rows_that_were_stopped_are_shown_and_those_that_were_not_run_are_not():
+    status = np.array([0, 3, 1, -1, 3])
+    columns = {"x": np.arange(5.0), "loss": np.arange(5.0), "status": status}
+    found = trials.read("", columns, ["x"], "loss", "min")
+    assert found.setting.tolist() == [0, 1, 2, 4]
+    assert found.failed.tolist() == [False, False, True, False]
+    assert found.mean[[0, 1, 3]].tolist() == [0, 1, 4]
+
+
 def test_the_running_median_counts_failures_as_worst():
     (axes,) = plots.effect(TABLE, "learning_rate", "loss").axes
     size = round(0.4 * 64**0.8)
@@ -515,7 +524,7 @@ ERRORS = {
     ),
     "plots.effect: `optimizer` must be of real numbers, one a row; got an array of shape (192,) "
     "and dtype object. Choose a metric.": bad(lambda c: plots.effect(c, "b1", "optimizer")),
-    "plots.effect: `columns` must be of at least one row; got none.": (
+    "plots.effect: `columns` must be of at least one row that was run; got none.": (
         lambda: plots.effect({"a": np.ones(0), "loss": np.ones(0)}, "a", "loss")
     ),
     "plots.effect: `b1` must be of 192 rows, as 'loss'; got an array of shape (3,) and dtype "

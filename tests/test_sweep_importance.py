@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxnn.errors import BadInput
-from jaxnn.sweeps.importance import Importance, importance
+from jaxnn.sweeps.importance import Importance, _ranks, importance
 
 RNG = np.random.default_rng(0)
 A, B, C = RNG.random((3, 150))
@@ -82,6 +82,24 @@ def test_failed_settings_are_the_worst():
     columns["loss"] = np.where(failed, np.inf, NOISE)
     columns["status"] = np.zeros(150, int)
     assert importance(columns, list(BASE), "loss", repeats=5).values == values
+
+
+def test_who_was_let_go_on_is_better_than_whoever_was_stopped():
+    """Halving by `a`: the loss of those that were stopped is of another step, and misleads."""
+    went_on, later = A < 0.25, A < 0.5
+    status = np.where(went_on, 0, 3)
+    steps = np.where(went_on, -1, np.where(later, 20, 10))
+    loss = A - 10 * ~later - 5 * (later & ~went_on)
+    columns = BASE | {"status": status, "status_step": steps}
+    _, ranks = _ranks("", columns | {"loss": loss}, "loss", "min")
+    np.testing.assert_array_equal(np.argsort(ranks), np.argsort(A))
+    low, high = A.min(), A.max()
+    # One that failed is worse than all of them; one that was not run is not there.
+    columns["status"] = np.where(A == low, 1, np.where(A == high, -1, status))
+    first, ranks = _ranks("", columns | {"loss": loss}, "loss", "min")
+    assert len(ranks) == 149
+    assert first[np.argmax(ranks)] == np.argmin(A)
+    assert np.argmax(A) not in first
 
 
 def test_a_setting_is_the_mean_of_its_replicates():

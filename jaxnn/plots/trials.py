@@ -26,6 +26,9 @@ __all__ = [
     "thinned",
 ]
 
+UNRUN, STOPPED = -1, 3
+"""Statuses of a sweep's rows that are neither done nor failed."""
+
 CLEAR = 2000
 """More signs than that are drawn as pixels, in SVG too."""
 
@@ -86,8 +89,9 @@ def read(
     """The settings, with the columns `names` and their means of `metric` over replicates.
 
     columns: an entry a row; "setting" says which rows are replicates of one setting (each row is a
-    setting where there is none), and rows whose "status" is not 0 failed, as did those whose metric
-    is not finite. A setting fails with any of its rows, as in `Results.ranking`.
+    setting where there is none), and by "status" a row is done (0), was stopped early and shows
+    what it had then (3), has not been run and is left out (−1), or failed, as did those whose
+    metric is not finite. A setting fails with any of its rows, as in `Results.ranking`.
     Raises ValueError and TypeError for columns that are not there or do not match.
     """
     if not isinstance(columns, Mapping):
@@ -105,12 +109,17 @@ def read(
         constraint = "of real numbers, one a row"
         raise bad_type(where, metric, constraint, shown(columns[metric]), "Choose a metric.")
     if not len(values):
-        raise bad_value(where, "columns", "of at least one row", "none")
+        raise bad_value(where, "columns", "of at least one row that was run", "none")
     for name in [*names, *{"setting", "status"} & set(columns)]:
         if np.shape(columns[name]) != values.shape:
             constraint = f"of {len(values)} rows, as {metric!r}"
             raise bad_value(where, name, constraint, shown(columns[name]))
-    good = np.asarray(columns.get("status", np.zeros(len(values)))) == 0
+    status = np.asarray(columns.get("status", np.zeros(len(values))))
+    if (status == UNRUN).any():
+        all_of_them = {"setting": np.arange(len(values))} | dict(columns)
+        columns = {name: np.asarray(x)[status != UNRUN] for name, x in all_of_them.items()}
+        return read(where, columns, names, metric, mode)
+    good = (status == 0) | (status == STOPPED)
     values = np.where(good, values.astype(np.float64), np.nan)
     setting, first, of_row, count = np.unique(
         np.asarray(columns.get("setting", np.arange(len(values)))),

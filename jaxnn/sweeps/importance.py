@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jaxnn.errors import bad_type, bad_value, check_integer, check_seed, shown, unknown_name
+from jaxnn.sweeps.results import STOPPED, UNRUN
 
 __all__ = ["Importance", "Importances", "importance"]
 
@@ -49,13 +50,14 @@ def importance(
 
     columns: a sweep's table, a row a setting × replicate; at least 20 settings. A setting is its
     mean over replicates, put in order among all; those of which a replicate failed share the last
-    rank. In each repeat a random forest is fitted to a bootstrap sample of the settings, and R² is
-    taken on those that are not in it (about 37 %), as they are and with the values of one name
-    shuffled among them. Half of the difference is its importance: for independent numbers the share
-    of the variance of ranks that goes through this name, alone or with others (the forest's total
-    Sobol index, so that shares may add up to more than 1). It may fall below 0 by chance. Trees see
-    only the order of numbers, so that no scale has to be chosen; a structural name is shuffled as a
-    whole, and a number that exists for some choices only among the settings that have it.
+    rank, those that were stopped early come before them, the later the better. In each repeat a
+    random forest is fitted to a bootstrap sample of the settings, and R² is taken on those that are
+    not in it (about 37 %), as they are and with the values of one name shuffled among them. Half of
+    the difference is its importance: for independent numbers the share of the variance of ranks
+    that goes through this name, alone or with others (the forest's total Sobol index, so that
+    shares may add up to more than 1). It may fall below 0 by chance. Trees see only the order of
+    numbers, so that no scale has to be chosen; a structural name is shuffled as a whole, and a
+    number that exists for some choices only among the settings that have it.
     mode: "min" or "max". seed: in [0, 2³²). repeats: >= 2.
     Raises ValueError and TypeError for columns that are not there, too few settings or names.
     Source: Breiman 2001, Machine Learning 45 (forest, permutation importance); Jansen 1999,
@@ -100,8 +102,10 @@ def _ranks(
     values = np.asarray(columns[metric])
     if values.ndim != 1 or values.dtype.kind not in "fiu":
         raise bad_type(where, metric, "of real numbers, one a row", shown(values))
-    setting = np.asarray(columns.get("setting", np.arange(len(values))))
-    good = np.asarray(columns.get("status", np.zeros(len(values)))) == 0
+    status = np.asarray(columns.get("status", np.zeros(len(values))))
+    ran = np.flatnonzero(status != UNRUN)
+    setting = np.asarray(columns.get("setting", np.arange(len(values))))[ran]
+    values, status = values[ran], status[ran]
     _, first, of_row, count = np.unique(
         setting, return_index=True, return_inverse=True, return_counts=True
     )
@@ -109,10 +113,18 @@ def _ranks(
         fix = "Sweep over more settings."
         raise bad_value(where, "columns", f"of {MIN_SETTINGS} settings or more", len(first), fix)
     with np.errstate(over="ignore"):
-        mean = np.bincount(of_row, np.where(good, values.astype(np.float64), np.nan)) / count
-    order = mean if mode == "min" else -mean
-    ranks = rankdata(np.where(np.isfinite(mean), order, np.inf))
-    return first, (ranks - 1) / (len(ranks) - 1)
+        there = (status == 0) | (status == STOPPED)
+        mean = np.bincount(of_row, np.where(there, values.astype(np.float64), np.nan)) / count
+    order = np.where(np.isfinite(mean), mean if mode == "min" else -mean, np.inf)
+    # Who was let go on is better than whoever was stopped before, whatever they had by then.
+    steps = np.asarray(columns.get("status_step", np.zeros(len(ran))))[ran]
+    reached = np.where(np.isfinite(order), np.inf, -1)
+    np.minimum.at(reached, of_row, np.where(status == STOPPED, steps, np.inf))
+    ranks = np.zeros(len(first))
+    for step in np.unique(reached):
+        here = reached == step
+        ranks[here] = rankdata(order[here]) + np.count_nonzero(reached > step)
+    return ran[first], (ranks - 1) / (len(ranks) - 1)
 
 
 class _Swept(NamedTuple):
