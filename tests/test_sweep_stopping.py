@@ -27,6 +27,7 @@ from jaxnn.sweeps import (
     Store,
     StoreError,
     SuccessiveHalving,
+    states,
 )
 from jaxnn.sweeps.rules import rule_from_plain, rule_to_plain
 
@@ -181,7 +182,8 @@ def test_rules_have_a_plain_form(rule: Any) -> None:
             lambda: rule_from_plain({"rule": "halving"}),
             BadValue,
             "sweeps: `stop` must be one of curve_threshold, hyperband, median_rule,"
-            " population_based, successive_halving; got 'halving'. Did you mean 'successive_halving'?",
+            " population_based, successive_halving; got 'halving'. Did you mean"
+            " 'successive_halving'?",
         ),
         (
             lambda: rule_from_plain({"rule": "hyperband", "etta": 3}),
@@ -447,3 +449,36 @@ def test_rungs_lie_near_what_was_wanted_and_segments_are_long() -> None:
         "Rungs at 37, 74, 148, 296 of 400 steps cut a trial into segments of 1: it runs faster"
         " where all are multiples of a larger number."
     ]
+
+
+@pytest.mark.parametrize("with_store", [False, True])
+def test_states_are_gathered_from_wherever_they_lie(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, with_store: bool
+) -> None:
+    """Any rows in any order, from chunks that were cut, also after the store was opened anew."""
+    monkeypatch.setattr(states, "MAX_BYTES", 64)
+    rng = np.random.default_rng(0)
+    whole = rng.normal(size=(3, 10, 4))  # [replicates, settings, ...]
+    count = np.arange(30, dtype=np.int8).reshape(3, 10)
+    store = Store.create(tmp_path / "a.db", {}) if with_store else None
+    kept = states.States(store, 10, 3)
+    for settings in (np.array([0, 2, 3, 9]), np.array([1, 4, 5, 6, 7, 8])):
+        for replicates in (np.array([0, 1]), np.array([2])):
+            at = np.ix_(replicates, settings)
+            kept.put(5, (settings, replicates), [whole[at], count[at]])
+    if store is not None:
+        assert len(store.names("state@5:")) > 4
+        kept = states.States(store, 10, 3)
+    wanted, replicates = np.array([9, 0, 0, 7, 1]), np.array([2, 0])
+    found = kept.gather(5, wanted, replicates)
+    assert found is not None
+    np.testing.assert_array_equal(found[0], whole[np.ix_(replicates, wanted)])
+    np.testing.assert_array_equal(found[1], count[np.ix_(replicates, wanted)])
+    assert found[1].dtype == np.int8
+    assert kept.gather(6, wanted, replicates) is None
+    kept.discard(5)
+    with pytest.raises(states.LostStateError, match="the states at step 5 are lost"):
+        kept.gather(5, wanted, replicates, needed=True)
+    if store is not None:
+        assert not store.names()
+        store.close()

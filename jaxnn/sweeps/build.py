@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from jaxnn.sweeps.asking import Optuna, method_to_plain
 from jaxnn.sweeps.engine import Engine, Part, lane_dtype
 from jaxnn.sweeps.ladder import Ladder, advice, check_metric, check_trials, ladder
 from jaxnn.sweeps.local import Program, Unit
+from jaxnn.sweeps.naming import block_name
 from jaxnn.sweeps.plan import TUNING, Plan, Width, default_width
 from jaxnn.sweeps.population import PopulationBased, check_space
 from jaxnn.sweeps.preflight import preflight
@@ -30,7 +30,7 @@ from jaxnn.sweeps.states import States
 from jaxnn.sweeps.trial import Trial, bound, check_trial, guarded
 from jaxnn.typing import Staged
 
-__all__ = ["Sweep", "block_name", "build", "numbers_of", "rows_of"]
+__all__ = ["Sweep", "build"]
 
 FEW_LANES = 256
 """So many lanes that run for nothing are nothing to speak of."""
@@ -136,48 +136,6 @@ class _Making:
     def __call__(self) -> Engine:
         plan = self.plan
         return Engine(self.staged, plan.numbers, plan.width, length=self.length, common=plan.common)
-
-
-def rows_of(unit: Unit) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The settings, in the whole sweep, and the replicates that a unit really has."""
-    block = unit.block
-    settings = unit.plan.global_settings(block)[: block.num_settings]
-    return settings, block.replicates[: block.num_replicates]
-
-
-def block_name(unit: Unit) -> str:
-    """A unit's settings and replicates as ranges: "0-3,7/0-1"."""
-    return "/".join(map(_ranges, rows_of(unit)))
-
-
-def numbers_of(name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-    """The settings and replicates of the block of that name; None where it is no block's.
-
-    >>> [x.tolist() for x in numbers_of("0-2,7/4")]
-    [[0, 1, 2, 7], [4]]
-    """
-    if not re.fullmatch(r"[\d,-]+/[\d,-]+", name):
-        return None
-    settings, replicates = (
-        [n for part in half.split(",") for n in _range(part)] for half in name.split("/")
-    )
-    return np.asarray(settings, np.int64), np.asarray(replicates, np.int64)
-
-
-def _range(part: str) -> range:
-    first, _, last = part.partition("-")
-    return range(int(first), int(last or first) + 1)
-
-
-def _ranges(numbers: Any) -> str:
-    """Ascending numbers as ranges: 0-3,7."""
-    parts: list[list[int]] = []
-    for number in map(int, numbers):
-        if parts and number == parts[-1][1] + 1:
-            parts[-1][1] = number
-        else:
-            parts.append([number, number])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in parts)
 
 
 def build(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from jaxnn.sweeps.brackets import brackets
-from jaxnn.sweeps.build import numbers_of
 from jaxnn.sweeps.collector import Collector
 from jaxnn.sweeps.ladder import ladder
+from jaxnn.sweeps.naming import numbers_of
 from jaxnn.sweeps.population import Genealogy, PopulationBased
 from jaxnn.sweeps.results import UNRUN, Results
 from jaxnn.sweeps.rules import AnyRule

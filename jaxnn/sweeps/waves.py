@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnn.sweeps.brackets import Bracket, brackets
-from jaxnn.sweeps.build import Sweep, block_name, rows_of
+from jaxnn.sweeps.build import Sweep
 from jaxnn.sweeps.collector import Collector
 from jaxnn.sweeps.engine import BlockResult, num_segments
 from jaxnn.sweeps.ladder import Ladder
 from jaxnn.sweeps.local import Unit, run_units
+from jaxnn.sweeps.naming import rows_of
 from jaxnn.sweeps.population import Genealogy, PopulationBased, evolve
 from jaxnn.sweeps.progress import Progress
 from jaxnn.sweeps.results import Results
@@ -105,9 +106,8 @@ class Waves:
         first = 0
         if unit.part is not None:
             first = unit.part.first
-            if unit.keep_state:
-                at = unit.part.last, block_name(unit), settings, replicates
-                self.states.put(*at, result.state)
+            if result.state is not None:
+                self.states.put(unit.part.last, (settings, replicates), result.state)
         if not unit.keep_state:
             self.rows += settings.size * replicates.size
         self.collector.add(settings, replicates, result, first)
