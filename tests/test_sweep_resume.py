@@ -146,8 +146,20 @@ def test_other_data_are_refused(path: pathlib.Path) -> None:
 
     options: dict[str, Any] = {"num_trials": 2, "store": path}
     sweeps.run(staged(1.0), {"x": 1.0}, **options)
-    with pytest.raises(BadValue, match="data: stored"):
+    with pytest.raises(BadValue, match=r"0 steps, data \w+', given '\w+, 0 steps, data"):
         sweeps.run(staged(2.0), {"x": 1.0}, **options)
+
+
+def test_other_data_in_a_closure_are_refused(path: pathlib.Path) -> None:
+    def closed(value: float) -> Any:
+        data = jnp.full(3, value)
+        return lambda key, hyper: {"loss": (data * hyper["x"]).sum()}
+
+    options: dict[str, Any] = {"num_trials": 2, "store": path}
+    sweeps.run(closed(1.0), {"x": 1.0}, **options)
+    sweeps.run(closed(1.0), {"x": 1.0}, **options)
+    with pytest.raises(BadValue, match=r"programs\.x: stored '\w+, 0 steps', given"):
+        sweeps.run(closed(2.0), {"x": 1.0}, **options)
 
 
 def test_a_damaged_chunk_is_named_and_computed_again(path: pathlib.Path) -> None:

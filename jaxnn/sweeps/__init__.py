@@ -16,6 +16,7 @@ from jaxnn.sweeps.importance import Importance, Importances, importance
 from jaxnn.sweeps.plan import EVALUATION, TUNING, Plan, Width, default_width
 from jaxnn.sweeps.population import PopulationBased
 from jaxnn.sweeps.progress import Progress
+from jaxnn.sweeps.replay import Replay, debug
 from jaxnn.sweeps.results import Results
 from jaxnn.sweeps.run import execute, load, resume, run
 from jaxnn.sweeps.rungs import Lineage, Rungs
@@ -29,6 +30,7 @@ from jaxnn.sweeps.stopping import (
 )
 from jaxnn.sweeps.store import DamagedError, Store, StoreError
 from jaxnn.sweeps.trial import by_structure
+from jaxnn.sweeps.widths import Widths, check_width
 from jaxnn.typing import Staged
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "Plan",
     "PopulationBased",
     "Progress",
+    "Replay",
     "Results",
     "Rungs",
     "Settings",
@@ -55,8 +58,11 @@ __all__ = [
     "StoreError",
     "SuccessiveHalving",
     "Width",
+    "Widths",
     "by_structure",
+    "check_width",
     "choice",
+    "debug",
     "default_width",
     "execute",
     "grid",

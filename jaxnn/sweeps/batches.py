@@ -17,7 +17,6 @@ from jaxnn.errors import bad_type, bad_value, check_integer, check_seed
 from jaxnn.sweeps.asking import Asker, Optuna, Points
 from jaxnn.sweeps.build import Sweep, build
 from jaxnn.sweeps.local import Program
-from jaxnn.sweeps.plan import default_width
 from jaxnn.sweeps.progress import Progress
 from jaxnn.sweeps.results import Results
 from jaxnn.sweeps.settings import MAX_TRIALS, Settings, at_points
@@ -51,7 +50,9 @@ def run_batches(
     check_integer("sweeps", "num_trials", num_trials, low=1, high=MAX_TRIALS)
     check_integer("sweeps", "num_seeds", num_seeds, low=1)
     check_seed("sweeps", given["seed"])
-    given["width"] = given["width"] or tuple(default_width(num_trials, num_seeds))
+    if given["width"] is None:
+        # Of a sweep whose settings all had the structure of the first ones asked for.
+        given["width"] = tuple(build(**given).plans[0].width)
     size = method.batch or given["width"][1]
     asker = Asker(method, space, given["seed"])
     points: list[Points] = []

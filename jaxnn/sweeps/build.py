@@ -10,22 +10,24 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 from numpy.typing import NDArray
 
 from jaxnn.errors import bad_type, bad_value, check_integer, shown
 from jaxnn.space import Space
 from jaxnn.sweeps import manifest
-from jaxnn.sweeps.asking import Optuna, method_to_plain
+from jaxnn.sweeps.asking import Asker, Optuna, method_to_plain
+from jaxnn.sweeps.budget import fit_width
 from jaxnn.sweeps.engine import Engine, Part, lane_dtype
 from jaxnn.sweeps.ladder import Ladder, advice, check_metric, check_trials, ladder
 from jaxnn.sweeps.local import Program, Unit
 from jaxnn.sweeps.naming import block_name
-from jaxnn.sweeps.plan import TUNING, Plan, Width, default_width
+from jaxnn.sweeps.plan import TUNING, Plan, Width
 from jaxnn.sweeps.population import PopulationBased, check_space
 from jaxnn.sweeps.preflight import preflight
 from jaxnn.sweeps.rules import AnyRule, check_rule, rule_to_plain
-from jaxnn.sweeps.settings import Group, Method, Settings, propose
+from jaxnn.sweeps.settings import Group, Method, Settings, at_points, propose
 from jaxnn.sweeps.states import States
 from jaxnn.sweeps.trial import Trial, bound, check_trial, guarded
 from jaxnn.typing import Staged
@@ -150,6 +152,7 @@ def build(
     common: bool,
     ceiling: float | None,
     stop: AnyRule | None = None,
+    memory: float | str | None = None,
     batch: tuple[int, Settings] | None = None,
 ) -> Sweep:
     """The sweep that `run` would do; its arguments, and what it raises.
@@ -164,13 +167,12 @@ def build(
             check_space(space)
     if ceiling is not None and not ceiling > 0:
         raise bad_value("sweeps.run", "ceiling", "> 0", f"{ceiling:g}")
-    if batch is None and not isinstance(method, Optuna):
-        batch = 0, propose(space, num_trials, seed, method=method)
-    first, settings = batch or (0, Settings({}, {}, 0))
+    first, settings = batch or (0, _proposed(space, num_trials, seed, method))
     alone = stop is not None and stop.unit == "trial"
-    wide = _width(width, settings.num_settings, num_seeds, alone=alone)
+    given = _checked_width(width, alone=alone)
     groups = tuple(settings.groups())
-    staged, plans, programs, wanted = [], [], {}, None
+    staged, programs, wanted = [], {}, None
+    hashes = _DataHashes()
     for group in groups:
         one = bound(trial, group.structure)
         _check_numbers(one, group)
@@ -179,20 +181,30 @@ def build(
         wanted = wanted or traced.metrics
         _check_same(traced.metrics, wanted, group)
         staged.append(one if "status" in traced.metrics else guarded(one, ceiling))
-        members = group.members + first
-        plans.append(Plan(group.numbers, num_seeds, seed, TUNING, wide, members, common))
         for argument, judge in (("stop", stop), ("method", method)):
             if judge is not None and not isinstance(judge, str):
                 check_metric(argument, judge.metric, traced.metrics)
         structure = ", ".join([*(f"{k}={x!r}" for k, x in group.structure.items()), *dtypes])
-        programs[structure] = f"{manifest.program_hash(traced.program)}, {one.num_steps} steps"
+        program = f"{manifest.program_hash(traced.program)}, {one.num_steps} steps"
+        programs[structure] = program + hashes.text(one.data)
+    wide = fit_width(
+        [(one, group.numbers) for one, group in zip(staged, groups, strict=True)],
+        settings.num_settings,
+        1 if alone else num_seeds,
+        width=given,
+        memory=memory,
+        common=common,
+    )
+    plans = [
+        Plan(group.numbers, num_seeds, seed, TUNING, wide, group.members + first, common)
+        for group in groups
+    ]
     climb = None
     if stop is not None:
         climb = ladder(stop, settings.num_settings, check_trials(staged))
     described = manifest.describe(
         space,
         programs,
-        manifest.data_hash(staged),
         num_trials=num_trials,
         num_seeds=num_seeds,
         seed=seed,
@@ -206,9 +218,34 @@ def build(
     return Sweep(settings, groups, tuple(staged), tuple(plans), described, space, stop, climb)
 
 
-def _width(width: Any, num_settings: int, num_seeds: int, *, alone: bool) -> Width:
+def _proposed(space: Any, num_trials: Any, seed: int, method: Method | Optuna) -> Settings:
+    """All settings; of a sampler's, what it asks for before it is told anything."""
+    if not isinstance(method, Optuna):
+        return propose(space, num_trials, seed, method=method)
+    count = check_integer("sweeps.run", "num_trials", num_trials, low=1)
+    return at_points(space, Asker(method, space, seed).ask(min(count, method.batch or 64)))
+
+
+class _DataHashes:
+    """Hashes of data, each computed once: structures mostly share them."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[int, ...], str] = {}
+
+    def text(self, data: Any) -> str:
+        """What a manifest says of data: nothing where there are none."""
+        leaves = jax.tree.leaves(data)
+        if not leaves:
+            return ""
+        same = tuple(map(id, leaves))
+        if same not in self.known:
+            self.known[same] = manifest.data_hash(data)
+        return f", data {self.known[same]}"
+
+
+def _checked_width(width: Any, *, alone: bool) -> Width | None:
     if width is None:
-        return default_width(num_settings, 1 if alone else num_seeds)
+        return None
     if alone and isinstance(width, tuple) and width[:1] != (1,):
         fix = 'Pass (1, 64), or unit="setting".'
         constraint = "(1, settings), since trials are stopped one by one"

@@ -180,9 +180,11 @@ class Engine:
         prepared = self._prepare(plan.keys(block))
         hyper = {n: x.astype(self.dtypes[n]) for n, x in plan.lanes(block).items()}
         leaves = given() if given else None
+        begins = 0 if leaves is None else first
         state = self._state(leaves, prepared, hyper)
+        del leaves  # they are as large as the state
         curves: list[dict[str, NDArray[Any]]] = []
-        for begin in range(0 if leaves is None else first, last, self.length):
+        for begin in range(begins, last, self.length):
             steps = self._steps(begin)
             fed = self._feed(prepared, steps)
             state, scalars = self._compiled["segment"](state, hyper, steps, self._data, fed)

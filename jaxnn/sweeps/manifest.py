@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -18,7 +18,6 @@ import numpy as np
 
 from jaxnn.space import Space
 from jaxnn.sweeps.plain import to_plain
-from jaxnn.typing import Staged
 
 __all__ = ["EXTENDS", "data_hash", "describe", "program_hash"]
 
@@ -31,11 +30,11 @@ PACKAGES = ("jaxnn", "jax", "jaxlib", "numpy", "scipy")
 
 
 def describe(
-    space: Space | Sequence[Mapping[str, Any]], programs: Mapping[str, str], data: str, **given: Any
+    space: Space | Sequence[Mapping[str, Any]], programs: Mapping[str, str], **given: Any
 ) -> dict[str, Any]:
     """The manifest: the space in plain form, the arguments of `run`, versions and platform.
 
-    programs: of each structure, in words, what its trial computes.
+    programs: of each structure, in words, what its trial computes, and of which data.
     """
     method = given.get("method")
     packages = method if isinstance(method, Mapping) else ()  # whose sampler proposes
@@ -46,7 +45,6 @@ def describe(
         "space": plain,
         **given,
         "programs": dict(programs),
-        "data": data,
         "versions": {name: version(name) for name in (*PACKAGES, *packages)},
         "platform": jax.default_backend(),
         "x64": bool(jax.config.jax_enable_x64),  # pyright: ignore[reportAttributeAccessIssue]
@@ -56,22 +54,36 @@ def describe(
 def program_hash(program: Any) -> str:
     """Of a traced program: its text without addresses, and the constants in it.
 
-    >>> one, two = (jax.make_jaxpr(lambda x: x + k)(1.0) for k in (1, 1))
-    >>> program_hash(one) == program_hash(two)
-    True
+    >>> one, same, other = (
+    ...     jax.make_jaxpr(jax.jit(lambda x: x + np.arange(2.0) * k))(1.0) for k in (1, 1, 2)
+    ... )
+    >>> program_hash(one) == program_hash(same), program_hash(one) == program_hash(other)
+    (True, False)
     """
     digest = hashlib.sha256(re.sub(r"0x[0-9a-f]+", "0x", str(program)).encode())
-    for constant in program.consts:
+    for constant in _constants(program):
         _update(digest, constant)
     return digest.hexdigest()[:16]
 
 
-def data_hash(staged: Sequence[Staged]) -> str:
+def _constants(program: Any) -> Iterator[Any]:
+    """The arrays that a program closes over, those of programs inside it too."""
+    yield from getattr(program, "consts", ())
+    for equation in getattr(program, "jaxpr", program).eqns:
+        for inside in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_program):
+            if _is_program(inside):
+                yield from _constants(inside)
+
+
+def _is_program(x: Any) -> bool:
+    return hasattr(x, "eqns")
+
+
+def data_hash(data: Any) -> str:
     """Of the arrays that trials share."""
     digest = hashlib.sha256()
-    for one in staged:
-        for leaf in jax.tree.leaves(one.data):
-            _update(digest, leaf)
+    for leaf in jax.tree.leaves(data):
+        _update(digest, leaf)
     return digest.hexdigest()[:16]
 
 

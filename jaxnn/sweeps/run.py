@@ -46,6 +46,7 @@ def run(
     store: str | PathLike[str] | None = None,
     journal: Journal | None = None,
     stop: AnyRule | None = None,
+    memory: float | str | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Results:
     """Try settings of `space` on `num_seeds` replicates each.
@@ -57,8 +58,9 @@ def run(
     num_trials: points to draw, each met by all values of all grids; None where nothing is drawn.
     seed: in [0, 2³²); decides the settings and the keys of the replicates.
     method: "sobol", "halton" or "random" points, or what a sampler proposes: Optuna("tpe").
-    width: (replicates, settings) a block; by default about 64 lanes. Results are bit-equal for the
-    same width only, whatever the order, the devices and the segments are.
+    width: (replicates, settings) a block; by default about 64 lanes, more for trials of no steps
+    and on accelerators, fewer where memory demands it. Results are bit-equal for the same width
+    only, whatever the order, the devices and the segments are.
     common: whether all settings meet the same keys, and so initial parameters and batches.
     ceiling: of |loss|, above which a trial is frozen, where it has no status of its own.
     segment: steps between two looks of the host; a divisor of the trial's steps.
@@ -67,6 +69,7 @@ def run(
     journal: of a new store, "wal" or "rollback" (for network file systems), by default as needed.
     stop: for trials of steps, a rule that looks at rungs: SuccessiveHalving(), Hyperband(),
     MedianRule(), CurveThreshold(), or PopulationBased().
+    memory: that a block may take, in bytes or as "2 GiB"; by default half of what there is.
     progress: called with a `Progress` after every segment and block; may raise to stop.
     Settings of equal structure are a program; all local devices run them side by side.
     Raises ValueError and TypeError for bad input before anything compiles, among it the store of
@@ -93,6 +96,7 @@ def run(
         "common": common,
         "ceiling": ceiling,
         "stop": stop,
+        "memory": memory,
     }
     check = functools.partial(_check_segment, segment)
     if isinstance(method, Optuna):
@@ -115,6 +119,7 @@ def resume(
     trial: Trial,
     *,
     segment: int | None = None,
+    memory: float | str | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Results:
     """Go on with the sweep of a store, whose arguments it keeps, but for the trial.
@@ -125,7 +130,8 @@ def resume(
     if manifest is None:
         fix = "sweeps.run(..., store=path) begins one."
         raise bad_value("sweeps.resume", "store", "an existing store", repr(str(store)), fix)
-    return run(trial, **arguments(manifest), store=store, segment=segment, progress=progress)
+    given = arguments(manifest) | {"segment": segment, "memory": memory, "progress": progress}
+    return run(trial, **given, store=store)
 
 
 def load(store: str | PathLike[str]) -> Results:
@@ -168,6 +174,7 @@ def execute(
 ) -> Results:
     """Run all blocks of a plan on a compiled engine, one after another in this thread.
 
+    memory: that a block may take, in bytes or as "2 GiB"; by default half of what there is.
     progress: called after every segment with the segments done and all of them; may raise to stop.
     """
     if engine.staged.check:
