@@ -1,9 +1,9 @@
 """What successive halving saves, compilation included, and whether it finds as good a setting.
 
-    python benchmarks/early_stopping.py [--trials 512] [--steps 400] [--rounds 5]
+    python benchmarks/early_stopping.py [--trials 512] [--steps 2000] [--hidden 128] [--rounds 5]
 
-Both sides are the same sweep: rates and momenta of Adam for the digits MLP (64, 32, 10), batch 32,
-by the mean of two seeds; one side stops by halving (η = 2, rungs after 1/8, 1/4 and 1/2 of the
+Both sides are the same sweep: rates and momenta of Adam for a digits MLP (64, hidden, 10), batch
+32, by the mean of two seeds; one side stops by halving (η = 2, rungs after 1/8, 1/4 and 1/2 of the
 steps). Each run is a process of its own, without a compilation cache, and its time counts from the
 call of `sweeps.run` to its results. Sides alternate; the ratio is the median over pairs with its
 exact interval. The winners of both are trained on fresh seeds, and their difference is reported
@@ -27,14 +27,14 @@ import typer
 FRESH_SEEDS = 32
 
 
-def sweep(halving: bool, trials: int, steps: int, out: str) -> None:
+def sweep(halving: bool, trials: int, steps: int, hidden: int, out: str) -> None:
     """One side, in this process; its table, time and winner to a file."""
     from jaxnn import sweeps, training
-    from jaxnn.cli.devices import use_all_cores
     from jaxnn.space import log_uniform, one_minus
 
-    use_all_cores()
-    staged = training.stages("digits", "adam", num_steps=steps, batch_size=32, record_every=0)
+    staged = training.stages(
+        problem(hidden), "adam", num_steps=steps, batch_size=32, record_every=0
+    )
     space = {"learning_rate": log_uniform(1e-5, 1e0), "b1": one_minus(log_uniform(1e-2, 1e0))}
     stop = sweeps.SuccessiveHalving(eta=2) if halving else None
     started = time.perf_counter()
@@ -44,26 +44,35 @@ def sweep(halving: bool, trials: int, steps: int, out: str) -> None:
     np.savez(out, seconds=seconds, winner=json.dumps(found.best("loss")), **columns)
 
 
-def fresh(settings: list[dict[str, Any]], steps: int) -> np.ndarray[Any, Any]:
+def problem(hidden: int) -> Any:
+    """The digits, for a network of one hidden layer."""
+    from jaxnn import problems
+
+    return problems.get("digits", sizes=(64, hidden, 10))
+
+
+def fresh(settings: list[dict[str, Any]], steps: int, hidden: int) -> np.ndarray[Any, Any]:
     """Test losses [settings, seeds] on seeds that no sweep has seen."""
     from jaxnn import sweeps, training
 
     staged = training.stages(
-        "digits", "adam", num_steps=steps, batch_size=32, record_every=0, split="test"
+        problem(hidden), "adam", num_steps=steps, batch_size=32, record_every=0, split="test"
     )
     found = sweeps.run(staged, settings, num_seeds=FRESH_SEEDS, seed=1)
     return found.by_setting("loss")
 
 
-def run(halving: bool, trials: int, steps: int) -> dict[str, Any]:
+def run(halving: bool, trials: int, steps: int, hidden: int) -> dict[str, Any]:
     """One side in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         out = str(Path(folder) / "side.npz")
         program = (
             "import sys; sys.path.insert(0, sys.argv[1]); import early_stopping as e; "
-            "e.sweep(bool(int(sys.argv[2])), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5])"
+            "from jaxnn.cli.devices import use_all_cores; use_all_cores(); "
+            "e.sweep(bool(int(sys.argv[2])), *map(int, sys.argv[3:6]), sys.argv[6])"
         )
-        given = [str(Path(__file__).parent), str(int(halving)), str(trials), str(steps), out]
+        numbers = [str(x) for x in (int(halving), trials, steps, hidden)]
+        given = [str(Path(__file__).parent), *numbers, out]
         subprocess.run([sys.executable, "-W", "ignore", "-c", program, *given], check=True)
         with np.load(out) as read:
             return dict(read)
@@ -71,7 +80,8 @@ def run(halving: bool, trials: int, steps: int) -> dict[str, Any]:
 
 def main(
     trials: int = 512,
-    steps: int = 400,
+    steps: int = 2000,
+    hidden: int = 128,
     rounds: int = 5,
     out: Path | None = None,
 ) -> dict[str, Any]:
@@ -81,7 +91,7 @@ def main(
     pairs, whole, halved = [], {}, {}
     for number in range(rounds):
         order = (False, True) if number % 2 == 0 else (True, False)
-        sides = {halving: run(halving, trials, steps) for halving in order}
+        sides = {halving: run(halving, trials, steps, hidden) for halving in order}
         whole, halved = sides[False], sides[True]
         pairs.append([float(whole["seconds"]), float(halved["seconds"])])
     went_on = halved["status"] == 0
@@ -90,11 +100,11 @@ def main(
         for name in ("loss", "accuracy")
     )
     winners = [json.loads(str(side["winner"])) for side in (whole, halved)]
-    losses = fresh(winners, steps)
+    losses = fresh(winners, steps, hidden)
     ratios = [one / other for one, other in pairs]
     report = {
         "command": f"python benchmarks/early_stopping.py --trials {trials} --steps {steps}"
-        f" --rounds {rounds}",
+        f" --hidden {hidden} --rounds {rounds}",
         "cores": os.cpu_count(),
         "load_average": os.getloadavg()[0],
         "seconds": {"whole": [a for a, _ in pairs], "halving": [b for _, b in pairs]},
@@ -104,9 +114,7 @@ def main(
         "survivors_bit_equal": same,
         "winners": winners,
         "test_loss_of_winners": losses.mean(axis=1).tolist(),
-        "difference_and_interval_95": [
-            float(x) for x in mean_interval(losses[1] - losses[0])
-        ],
+        "difference_and_interval_95": [float(x) for x in mean_interval(losses[1] - losses[0])],
     }
     print(json.dumps(report, indent=2))
     if out is not None:

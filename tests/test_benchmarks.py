@@ -10,10 +10,13 @@ from types import ModuleType
 from typing import Any
 
 import jax
+import numpy as np
 import optax
 import pytest
 
+from jaxnn import sweeps
 from jaxnn.errors import BadValue
+from jaxnn.sweeps import Engine
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -61,6 +64,33 @@ def test_update_rules(tmp_path: Path) -> None:
     (file,) = tmp_path.iterdir()
     assert file.name.startswith("update_rules-")
     assert json.loads(file.read_text()) == report
+
+
+def test_sweep_overhead(tmp_path: Path) -> None:
+    script = load("sweep_overhead")
+    make = Engine.__init__
+    found = script.side("jaxnn, store", 128, str(tmp_path))
+    assert positive(found["seconds"], found["wall"])
+    assert found["seconds"] < found["wall"]
+    assert sweeps.load(tmp_path / "sweep.db").num_settings == 128
+    assert Engine.__init__ is make
+
+
+def test_early_stopping(tmp_path: Path) -> None:
+    script = load("early_stopping")
+    found = []
+    for halving in (False, True):
+        out = tmp_path / f"{halving}.npz"
+        script.sweep(halving, 64, 8, 4, str(out))
+        with np.load(out) as read:
+            found.append(dict(read))
+    whole, halved = found
+    went_on = halved["status"] == 0
+    assert went_on.sum() == 8
+    assert whole["loss"][went_on].tobytes() == halved["loss"][went_on].tobytes()
+    winners = [json.loads(str(side["winner"])) for side in found]
+    assert winners[0].keys() == {"learning_rate", "b1"}
+    assert script.fresh(winners, 4, 4).shape == (2, script.FRESH_SEEDS)
 
 
 def test_committed_reports() -> None:

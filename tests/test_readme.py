@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from jaxnn.cli.sweep_options import read_options
+from jaxnn.space import choice, structural
+from jaxnn.sweeps import SuccessiveHalving
+
 README = Path(__file__).parents[1] / "README.md"
+DOCS = README.parent / "docs"
 
 
 def test_the_functional_example_runs_and_prints_what_it_says(
@@ -25,10 +31,26 @@ def test_the_functional_example_runs_and_prints_what_it_says(
     assert slope < 0
 
 
-def test_every_link_and_picture_is_there() -> None:
-    targets = re.findall(r"\]\(([^)#]+)\)", README.read_text())
-    missing = [t for t in targets if not t.startswith("http") and not (README.parent / t).exists()]
+@pytest.mark.parametrize("file", [README, *sorted(DOCS.glob("*.md"))], ids=lambda path: path.name)
+def test_every_link_and_picture_is_there(file: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", file.read_text())
+    missing = [t for t in targets if not t.startswith("http") and not (file.parent / t).exists()]
     assert not missing
+
+
+def test_the_guide_to_sweeps_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "sweeps.md").read_text()
+    seen: dict[str, Any] = {}
+    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(compile(code, "sweeps.md", "exec"), seen)
+    assert seen["found"].rungs == (seen["rungs"],)
+    assert seen["rungs"].reached.tolist() == [64, 32, 16, 8]
+    (settings,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    Path("space.toml").write_text(settings)
+    options = read_options(Path("space.toml"))
+    assert options["stop"] == SuccessiveHalving("loss", eta=2)
+    assert options["space"]["width"] == structural(choice([16, 64]))
 
 
 def test_the_two_commands_are_there() -> None:

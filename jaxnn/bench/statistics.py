@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from jaxnn.sweeps.intervals import Estimate, mean_interval
+
 __all__ = [
     "Estimate",
     "Paired",
@@ -24,37 +26,6 @@ __all__ = [
     "median_interval",
     "seeds_needed",
 ]
-
-
-class Estimate(NamedTuple):
-    """A figure and its interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Estimate:
-    """The mean with Student's interval; all NaN but the mean where a value is not finite or n = 1.
-
-    Exact for normal values; the interval of a constant is that constant.
-    Source: Student 1908, Biometrika 6.
-
-    >>> [round(x, 3) for x in mean_interval([1.0, 2.0, 3.0])]
-    [2.0, -0.484, 4.484]
-    """
-    x = np.asarray(values, np.float64)
-    mean = float(np.mean(x)) if len(x) else math.nan
-    if len(x) < 2 or not np.all(np.isfinite(x)):
-        return Estimate(mean, math.nan, math.nan)
-    half = _t_quantile(len(x) - 1, confidence) * float(np.std(x, ddof=1)) / math.sqrt(len(x))
-    return Estimate(mean, mean - half, mean + half)
-
-
-def _t_quantile(degrees: int, confidence: float) -> float:
-    from scipy.stats import t
-
-    return float(t.ppf(0.5 + confidence / 2, degrees))
 
 
 def median_interval(values: ArrayLike, confidence: float = 0.95) -> Estimate:

@@ -67,7 +67,7 @@ def _in_options(sentence: str) -> str:
         got = rest.partition("; got ")[2]
         table = where.partition(".")[0]
         return f"`{_TABLES[where]}` must be a known name; got {got} See `jaxnn list {table}`."
-    if name == "hyper":
+    if name == "hyper" and not where.startswith("sweeps"):
         return f"`--set {where}` must be {rest}"
     if where in _SPEAKERS and name in _OPTIONS:
         return f"`{_OPTIONS[name]}` must be {rest}"

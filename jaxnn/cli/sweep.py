@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from jaxnn.cli import sweep_debug
 from jaxnn.cli.interrupts import noted
 
 if TYPE_CHECKING:
@@ -32,8 +33,18 @@ app = typer.Typer(
 )
 
 STORE = Annotated[Path, typer.Argument(help="The file that keeps the sweep.")]
-METRIC = Annotated[str, typer.Option(help="The metric that decides.")]
-HIGH = Annotated[bool, typer.Option("--max", help="The largest is best, not the smallest.")]
+METRIC = Annotated[
+    str | None,
+    typer.Option(help="The metric that decides.", show_default="that of a rule, or loss"),
+]
+HIGH = Annotated[
+    bool | None,
+    typer.Option(
+        "--max/--min",
+        help="The largest or the smallest is best.",
+        show_default="that of a rule, or --min",
+    ),
+]
 TRIAL = Annotated[str, typer.Argument(help="module:function, f(key, hyper) → metrics.")]
 
 
@@ -41,7 +52,7 @@ TRIAL = Annotated[str, typer.Argument(help="module:function, f(key, hyper) → m
 def run(
     trial: TRIAL,
     space: Annotated[
-        Path, typer.Option(help="TOML: a table [space], and any option of sweeps.run.")
+        Path, typer.Option(help="TOML: a table of that name, and any argument of sweeps.run.")
     ],
     store: Annotated[
         Path | None, typer.Option(help="The file to keep it in.", show_default="SPACE.db")
@@ -49,28 +60,39 @@ def run(
     trials: Annotated[int | None, typer.Option(help="Points of the space.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Replicates of each.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides everything random.")] = None,
-    metric: METRIC = "loss",
-    high: HIGH = False,
+    metric: METRIC = None,
+    high: HIGH = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run, and compile nothing.")
+    ] = False,
 ) -> None:
     """Run a sweep, or go on with it where its store is there already."""
     from jaxnn.cli.devices import use_all_cores
 
     use_all_cores()
+    from rich.console import Console
+
     from jaxnn import sweeps
     from jaxnn.cli.load import load_attribute
+    from jaxnn.cli.sweep_options import judged, read_options
+    from jaxnn.cli.sweep_preview import print_preview
 
     options = read_options(space)
     given = {"num_trials": trials, "num_seeds": seeds, "seed": seed}
     options |= {name: value for name, value in given.items() if value is not None}
-    path = store or space.with_suffix(".db")
+    path = Path(store or options.pop("store", space.with_suffix(".db")))
     function = load_attribute("sweep", "trial", trial)
-    with _progress(f"jaxnn sweep resume {path} {trial}") as progress:
-        found = sweeps.run(function, store=path, progress=progress, **options)
-    _show(found, metric, high, path)
+    if dry_run:
+        print_preview(Console(), function, options, path)
+        return
+    judge = judged(options, metric, high)
+    with _progress(f"jaxnn sweep resume {path} {trial}", *judge) as progress:
+        found = sweeps.run(function, **options | {"store": path, "progress": progress})
+    _show(found, *judge, path)
 
 
 @app.command("resume")
-def resume(store: STORE, trial: TRIAL, metric: METRIC = "loss", high: HIGH = False) -> None:
+def resume(store: STORE, trial: TRIAL, metric: METRIC = None, high: HIGH = None) -> None:
     """Go on with a sweep that was stopped."""
     from jaxnn.cli.devices import use_all_cores
 
@@ -79,17 +101,23 @@ def resume(store: STORE, trial: TRIAL, metric: METRIC = "loss", high: HIGH = Fal
     from jaxnn.cli.load import load_attribute
 
     function = load_attribute("sweep", "trial", trial)
-    with _progress(f"jaxnn sweep resume {store} {trial}") as progress:
+    judge = _judged(store, metric, high)
+    with _progress(f"jaxnn sweep resume {store} {trial}", *judge) as progress:
         found = sweeps.resume(store, function, progress=progress)
-    _show(found, metric, high, store)
+    _show(found, *judge, store)
 
 
 @app.command("status")
-def status(store: STORE, metric: METRIC = "loss", high: HIGH = False) -> None:
+def status(store: STORE, metric: METRIC = None, high: HIGH = None) -> None:
     """What there is of a sweep, also while it runs."""
     from jaxnn import sweeps
 
-    _show(sweeps.load(store), metric, high, store)
+    found = sweeps.load(store)
+    _show(found, *_judged(store, metric, high), store)
+
+
+app.command("debug")(sweep_debug.debug)
+app.command("check-width")(sweep_debug.check_width)
 
 
 @app.command("export")
@@ -145,62 +173,20 @@ def _begins_as_sqlite(path: Path) -> bool:
         return file.read(16) == b"SQLite format 3\0"
 
 
-def read_options(path: Path) -> dict[str, Any]:
-    """The arguments of `sweeps.run` in a TOML file: [space] in its plain form, and others beside.
-
-    Raises ValueError for a file that cannot be read and for a name that is no argument.
-    """
-    import tomllib
-
-    from jaxnn.errors import bad_value, unknown_name
-    from jaxnn.sweeps.plain import from_plain
-
-    known = ("num_trials", "num_seeds", "seed", "method", "width", "common", "ceiling")
-    try:
-        read = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise bad_value("sweep", "space", "a TOML file", f"{str(path)!r}", f"{error}.") from None
-    if "space" not in read:
-        fix = "For example [space] and learning_rate = { log_uniform = [1e-4, 1e-1] }."
-        raise bad_value("sweep", "space", "a file with a table [space]", repr(str(path)), fix)
-    for name in read:
-        if name not in (*known, "space"):
-            raise unknown_name("sweep", "space", name, [*known, "space"])
-    options = {name: tuple(x) if isinstance(x, list) else x for name, x in read.items()}
-    options["space"] = {name: from_plain(name, plain) for name, plain in read["space"].items()}
-    return options
-
-
 @contextlib.contextmanager
-def _progress(command: str) -> Any:
+def _progress(command: str, metric: str | None, mode: Any) -> Any:
     """A line with what is done while it runs; after Ctrl-C, how to go on."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from jaxnn.errors import look_up
+    from jaxnn.sweeps.display import Display
 
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    task = bar.add_task("compiling", total=1)
-
+    display = Display(metric or "loss", mode)
     try:
-        with noted() as stop, bar:
+        with noted() as stop, display:
 
             def tell(told: Any) -> None:
-                done, total = told.segments, told.num_segments
-                bar.update(task, completed=done, total=total, description="running")
+                display(told)
+                if metric is not None and told.block is not None:
+                    look_up("sweep", "metric", metric, told.block.metrics)
                 if stop.pressed:
                     raise KeyboardInterrupt
 
@@ -210,9 +196,18 @@ def _progress(command: str) -> Any:
         raise typer.Exit(130) from None
 
 
-def _show(found: Results, metric: str, high: bool, path: Path) -> None:
+def _judged(path: Path, metric: str | None, high: bool | None) -> tuple[str | None, str]:
+    from jaxnn.cli.sweep_options import judged
+    from jaxnn.sweeps.stored import arguments, stored_manifest
+
+    manifest = stored_manifest(path)
+    return judged(arguments(manifest) if manifest else {}, metric, high)
+
+
+def _show(found: Results, metric: str | None, mode: str, path: Path) -> None:
     from rich.console import Console
 
     from jaxnn.cli.summary import print_summary
+    from jaxnn.sweeps.stored import stored_manifest
 
-    print_summary(Console(), found, metric, "max" if high else "min", path)
+    print_summary(Console(), found, metric, mode, path, stored_manifest(path))

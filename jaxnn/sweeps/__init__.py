@@ -11,13 +11,15 @@ from jaxnn.space import (
     uniform,
 )
 from jaxnn.sweeps.asking import Optuna
+from jaxnn.sweeps.display import Display
+from jaxnn.sweeps.edges import edges
 from jaxnn.sweeps.engine import Engine
 from jaxnn.sweeps.importance import Importance, Importances, importance
 from jaxnn.sweeps.plan import EVALUATION, TUNING, Plan, Width, default_width
 from jaxnn.sweeps.population import PopulationBased
 from jaxnn.sweeps.progress import Progress
 from jaxnn.sweeps.replay import Replay, debug
-from jaxnn.sweeps.results import Results
+from jaxnn.sweeps.results import Leader, Results
 from jaxnn.sweeps.run import execute, load, resume, run
 from jaxnn.sweeps.rungs import Lineage, Rungs
 from jaxnn.sweeps.settings import Settings, propose
@@ -38,10 +40,12 @@ __all__ = [
     "TUNING",
     "CurveThreshold",
     "DamagedError",
+    "Display",
     "Engine",
     "Hyperband",
     "Importance",
     "Importances",
+    "Leader",
     "Lineage",
     "MedianRule",
     "Optuna",
@@ -64,6 +68,7 @@ __all__ = [
     "choice",
     "debug",
     "default_width",
+    "edges",
     "execute",
     "grid",
     "importance",

@@ -16,6 +16,7 @@ import numpy as np
 from jaxnn.errors import bad_type, bad_value, check_integer, check_seed
 from jaxnn.sweeps.asking import Asker, Optuna, Points
 from jaxnn.sweeps.build import Sweep, build
+from jaxnn.sweeps.engine import num_segments
 from jaxnn.sweeps.local import Program
 from jaxnn.sweeps.progress import Progress
 from jaxnn.sweeps.results import Results
@@ -78,7 +79,10 @@ def run_batches(
                 waves.programs = [programs[name] for name in sweep.manifest["programs"]]
                 waves.sweep = sweep
             waves.commit(f"asked@{first}-{first + count}", points[-1])
-            waves.wave(sweep.units())
+            segments = num_segments(sweep.num_steps, waves.length)
+            blocks = -(-num_seeds // given["width"][0]) * -(-size // given["width"][1])
+            batches_left = -(-(num_trials - first - count) // size)
+            waves.wave(sweep.units(), later=batches_left * blocks * segments)
             scores = waves.collector.scores(method.metric, method.mode)
             asker.tell(scores[first : first + count].mean(axis=1))
         if waves is None:

@@ -19,8 +19,11 @@ __all__ = ["Collector"]
 class Collector:
     """Rows of a sweep as they fill: metrics, and curves of `num_steps` steps."""
 
-    def __init__(self, settings: Settings, num_seeds: int, num_steps: int) -> None:
+    def __init__(
+        self, settings: Settings, num_seeds: int, num_steps: int, space: Any = None
+    ) -> None:
         self.settings, self.num_seeds, self.num_steps = settings, num_seeds, num_steps
+        self.space = space
         self.metrics: dict[str, NDArray[Any]] = {}
         self.curves: dict[str, NDArray[Any]] = {}
         self.stopped = np.full((settings.num_settings, num_seeds), -1, np.int64)  # at which step
@@ -70,7 +73,8 @@ class Collector:
         elif (self.stopped >= 0).any():
             metrics |= self._with_stopped(metrics)
         kinds = self.settings.kinds
-        return Results(tuple(kinds), columns | metrics, dict(self.curves), kinds, rungs)
+        given = columns | metrics, dict(self.curves), kinds, rungs
+        return Results(tuple(kinds), *given, space=self.space)
 
     def _with_stopped(self, metrics: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         step, status = self.stopped.ravel(), metrics["status"]

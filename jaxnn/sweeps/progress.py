@@ -10,11 +10,11 @@ __all__ = ["Progress"]
 
 
 class Progress(NamedTuple):
-    """Told after every segment and every block; blocks that a store had already count in neither.
+    """Told after every segment and every block, first of all the blocks that a store had already.
 
-    segments and num_segments: done and in all, as far as can be known: where a rule stops trials
-    early, fewer may come. rows and num_rows: trials that are done, for good, and in all. block:
-    what the block that has just ended gave, None after a segment.
+    segments and num_segments: done and in all, of what is run now, as far as can be known: where a
+    rule stops trials early, fewer may come. rows and num_rows: trials that are done, for good, and
+    in all. block: what the block that has just ended gave, None after a segment.
     """
 
     segments: int

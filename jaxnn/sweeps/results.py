@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnn.errors import bad_type, bad_value, check_integer, shown, unknown_name
+from jaxnn.sweeps.intervals import mean_interval
 from jaxnn.sweeps.rungs import Lineage, Rungs
 from jaxnn.sweeps.settings import Kind, Settings
 
@@ -96,7 +97,7 @@ class Results:
     @property
     def num_seeds(self) -> int:
         """Replicates of each setting."""
-        return int(self.columns["replicate"].max(initial=-1)) + 1
+        return int(self.columns["replicate"].max(initial=0)) + 1
 
     def by_setting(self, metric: str, *, mode: str = "min") -> NDArray[np.float64]:
         """The metric as [settings, replicates]; whatever is not done is the worst, ±infinity.
@@ -159,8 +160,9 @@ class Results:
         """
         check_integer("Results.leaders", "number", number, low=1)
         values = self.by_setting(metric, mode=mode)
-        order = [int(k) for k in self.ranking(metric, mode=mode) if np.isfinite(values[k]).all()]
-        return tuple(_leader(k, self.setting(k), values[k]) for k in order[:number])
+        order = self.ranking(metric, mode=mode)
+        first = order[np.all(np.isfinite(values), axis=1)[order]][:number].tolist()
+        return tuple(_leader(k, self.setting(k), values[k]) for k in first)
 
     def to_pandas(self) -> Any:
         """The table as a pandas DataFrame, a row a setting × replicate (the extra `table`).
@@ -188,10 +190,6 @@ class Results:
 
 
 def _leader(number: int, setting: dict[str, Any], values: NDArray[np.float64]) -> Leader:
-    mean, seeds = float(values.mean()), len(values)
-    if seeds == 1:
-        return Leader(number, setting, mean, None, None, 1)
-    from scipy.stats import t
-
-    half = float(t.ppf(0.975, seeds - 1) * values.std(ddof=1) / np.sqrt(seeds))
-    return Leader(number, setting, mean, mean - half, mean + half, seeds)
+    mean, low, high = mean_interval(values)
+    seeds = len(values)
+    return Leader(number, setting, mean, *((low, high) if seeds > 1 else (None, None)), seeds)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -16,6 +17,7 @@ from jaxnn.sweeps.asking import Optuna
 from jaxnn.sweeps.batches import asked, run_batches
 from jaxnn.sweeps.build import Sweep, build
 from jaxnn.sweeps.collector import Collector
+from jaxnn.sweeps.display import Display
 from jaxnn.sweeps.engine import Engine, segment_length
 from jaxnn.sweeps.plan import Plan
 from jaxnn.sweeps.progress import Progress
@@ -47,7 +49,7 @@ def run(
     journal: Journal | None = None,
     stop: AnyRule | None = None,
     memory: float | str | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: bool | Callable[[Progress], None] | None = True,
 ) -> Results:
     """Try settings of `space` on `num_seeds` replicates each.
 
@@ -70,7 +72,8 @@ def run(
     stop: for trials of steps, a rule that looks at rungs: SuccessiveHalving(), Hyperband(),
     MedianRule(), CurveThreshold(), or PopulationBased().
     memory: that a block may take, in bytes or as "2 GiB"; by default half of what there is.
-    progress: called with a `Progress` after every segment and block; may raise to stop.
+    progress: a line on stderr where that is a terminal; or a function, called with a `Progress`
+    after every segment and block, that may raise to stop.
     Settings of equal structure are a program; all local devices run them side by side.
     Raises ValueError and TypeError for bad input before anything compiles, among it the store of
     another sweep; StoreError where the store cannot be written. Ctrl-C, and whatever `progress`
@@ -101,17 +104,32 @@ def run(
     check = functools.partial(_check_segment, segment)
     if isinstance(method, Optuna):
         given |= {"trial": trial, "space": space}
-        return run_batches(check, segment, store, journal, progress, **given)
+        with _told(progress, method) as tell:
+            return run_batches(check, segment, store, journal, tell, **given)
     sweep = build(trial, space, **given)
     check(sweep)
     for sentence in sweep.advice():
         warnings.warn(sentence, stacklevel=2)
     with contextlib.ExitStack() as stack:
         kept = stack.enter_context(attach(store, sweep, journal)) if store is not None else None
-        results = Waves(sweep, segment, kept, progress).run()
+        tell = stack.enter_context(_told(progress, stop))
+        results = Waves(sweep, segment, kept, tell).run()
     for sentence in itertools.chain.from_iterable(rungs.advice() for rungs in results.rungs):
         warnings.warn(sentence, stacklevel=2)
     return results
+
+
+@contextlib.contextmanager
+def _told(progress: Any, judge: Any) -> Iterator[Callable[[Progress], None] | None]:
+    """Who is told how far it is. judge: the rule or sampler, for whose metric the best is shown."""
+    if not isinstance(progress, bool):
+        yield progress
+    elif not progress or not sys.stderr.isatty():
+        yield None
+    else:
+        metric = {} if judge is None else {"metric": judge.metric, "mode": judge.mode}
+        with Display(**metric) as display:
+            yield display
 
 
 def resume(
@@ -120,7 +138,7 @@ def resume(
     *,
     segment: int | None = None,
     memory: float | str | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: bool | Callable[[Progress], None] | None = True,
 ) -> Results:
     """Go on with the sweep of a store, whose arguments it keeps, but for the trial.
 
@@ -148,7 +166,8 @@ def load(store: str | PathLike[str]) -> Results:
         else:
             names = ("space", "num_trials", "seed")
             settings = propose(*(given[name] for name in names), method=given["method"])
-        collector = Collector(settings, num_seeds, kept.manifest["num_steps"])
+        num_steps = kept.manifest["num_steps"]
+        collector = Collector(settings, num_seeds, num_steps, given["space"])
         return read(kept, collector, given["stop"])
 
 

@@ -25,7 +25,16 @@ from jaxnn.sweeps.plain import from_plain
 from jaxnn.sweeps.rules import rule_from_plain
 from jaxnn.sweeps.store import DamagedError, Journal, Store
 
-__all__ = ["arguments", "attach", "extend", "pack", "stored_manifest", "taken", "unpack"]
+__all__ = [
+    "arguments",
+    "attach",
+    "check_same",
+    "extend",
+    "pack",
+    "stored_manifest",
+    "taken",
+    "unpack",
+]
 
 
 def stored_manifest(path: str | PathLike[str] | None) -> dict[str, Any] | None:
@@ -72,7 +81,7 @@ def extend(store: Store, sweep: Sweep) -> None:
 
     Raises ValueError for the store of another sweep.
     """
-    _check_same(store, sweep)
+    check_same(store, sweep)
     grown = {name: sweep.manifest[name] for name in EXTENDS if _grows(store, sweep, name)}
     if grown and sweep.rule is not None:
         # More trials compete anew: what was decided among fewer is no more.
@@ -86,7 +95,8 @@ def _grows(store: Store, sweep: Sweep, name: str) -> bool:
     return (sweep.manifest[name] or 0) > (store.manifest[name] or 0)
 
 
-def _check_same(store: Store, sweep: Sweep) -> None:
+def check_same(store: Store, sweep: Sweep) -> None:
+    """Raises ValueError for the store of another sweep, line by line."""
     stored, given = (
         {name: x for name, x in manifest.items() if name not in EXTENDS}
         for manifest in (store.manifest, sweep.manifest)

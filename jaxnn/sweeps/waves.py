@@ -54,7 +54,8 @@ class Waves:
 
     def begin(self, settings: Settings) -> None:
         """With nothing done. settings: how many, at least."""
-        self.collector = Collector(settings, self.sweep.num_seeds, self.sweep.num_steps)
+        given = self.sweep.num_seeds, self.sweep.num_steps, self.sweep.space
+        self.collector = Collector(settings, *given)
         self.states = States(self.store, settings.num_settings, self.sweep.num_seeds)
         self.rows = 0
 
@@ -81,6 +82,7 @@ class Waves:
         before = taken(self.store, named.keys()) if self.store is not None else {}
         for name, result in before.items():
             self._take(named[name], result)
+            self._tell(result)
         names = [name for name in named if name not in before]
         todo = [named[name] for name in names]
         self.num_segments = self.segments + sum(map(self._segments, todo)) + later
