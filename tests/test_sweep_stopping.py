@@ -360,6 +360,21 @@ def test_a_stopped_sweep_comes_to_the_same_decisions(
         assert len(store.names("rung@")) == 3
 
 
+def test_a_store_gives_back_what_states_took(path: pathlib.Path) -> None:
+    with Store.create(path, {}) as store:
+        for number in range(20):
+            store.put(f"state@{number}", {"x": np.zeros(100_000)})
+        store.put("kept", {"x": np.arange(3)})
+        store.compact()
+        before = path.stat().st_size
+        assert before > 10_000_000
+        store.discard(store.names("state@"))
+        store.compact()
+        assert store.get("kept")["x"].tolist() == [0, 1, 2]
+        assert not store.faults()
+    assert path.stat().st_size < before / 50
+
+
 def test_lost_states_and_decisions_are_made_again(path: pathlib.Path, halved: Any) -> None:
     run(path)
     with Store.open(path) as store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -181,7 +182,7 @@ def _progress(command: str, metric: str | None, mode: Any) -> Any:
 
     display = Display(metric or "loss", mode)
     try:
-        with noted() as stop, display:
+        with noted() as stop, display, _notes():
 
             def tell(told: Any) -> None:
                 display(told)
@@ -194,6 +195,21 @@ def _progress(command: str, metric: str | None, mode: Any) -> Any:
     except KeyboardInterrupt:
         typer.echo(f"stopped; go on with: {command}", err=True)
         raise typer.Exit(130) from None
+
+
+@contextlib.contextmanager
+def _notes() -> Iterator[None]:
+    """Warnings of a sweep as lines of their own, without where in the library they come from."""
+    import warnings
+
+    def note(message: Any, category: Any, *where: Any) -> None:
+        del where
+        if issubclass(category, UserWarning):
+            typer.echo(f"note: {message}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = note
+        yield
 
 
 def _judged(path: Path, metric: str | None, high: bool | None) -> tuple[str | None, str]:

@@ -229,6 +229,14 @@ class Store:
         with self._transaction() as connection:
             connection.executemany("DELETE FROM chunks WHERE name = ?", keys)
 
+    def compact(self) -> None:
+        """Give back what discarded chunks took, where that is most of the file."""
+        with self._reading() as connection:
+            (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+            if 2 * free > pages:
+                connection.execute("VACUUM")
+
     def replace_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Put another manifest into the place of this one, atomically."""
         text = _to_json(manifest)

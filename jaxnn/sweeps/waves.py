@@ -8,6 +8,7 @@ that ran before.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Mapping
@@ -66,15 +67,24 @@ class Waves:
             self.wave(self.sweep.units())
             return self.collector.results()
         if isinstance(rule, StoppingRule):
-            return self._climb(rule, ladder)
+            found = self._climb(rule, ladder)
+        else:
+            found = self._evolve_anyway(rule, ladder.steps[0])
+        if self.store is not None:
+            # States have come and gone; a disk too full to tidy up is no reason to fail now.
+            with contextlib.suppress(StoreError):
+                self.store.compact()
+        return found
+
+    def _evolve_anyway(self, rule: PopulationBased, steps: tuple[int, ...]) -> Results:
         try:
-            return self._evolve(rule, ladder.steps[0])
+            return self._evolve(rule, steps)
         except LostStateError:
             # Numbers changed on the way, so that the way is gone once more.
             if self.store is not None:
                 self.store.discard(name for name in self.store.names() if "@" in name)
             self.begin(self.sweep.settings)
-            return self._evolve(rule, ladder.steps[0])
+            return self._evolve(rule, steps)
 
     def wave(self, units: Iterable[tuple[str, Unit]], later: int = 0) -> None:
         """A wave; `later` segments are expected after it."""
