@@ -19,6 +19,9 @@ if version("jaxlib").startswith("0.10."):
         "--xla_backend_optimization_level=0",
     )
 
+# Tests must not find what others compiled, nor leave anything behind.
+os.environ["JAXNN_CACHE"] = ""
+
 import hypothesis
 import jax
 import pytest

@@ -64,9 +64,9 @@ def bench(
     """
     from rich.console import Console
 
-    from jaxnn.cli.devices import use_all_cores
+    from jaxnn.cli.devices import set_up
 
-    use_all_cores()
+    set_up()
     from jaxnn.bench import QUICK, Protocol, report
     from jaxnn.bench.run import contestants
     from jaxnn.cli.load import load_problem

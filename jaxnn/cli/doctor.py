@@ -15,6 +15,7 @@ def doctor() -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from jaxnn.cli.cache import folder
     from jaxnn.cli.devices import use_all_cores
 
     use_all_cores()
@@ -34,6 +35,8 @@ def doctor() -> None:
         str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
     )
     table.add_row("memory", _memory())
+    kept = folder()
+    table.add_row("programs", f"kept in {kept}" if kept else "not kept (JAXNN_CACHE is empty)")
     compile_seconds, microseconds = measured_speed()
     table.add_row(
         "tiny run",

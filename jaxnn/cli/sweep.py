@@ -68,9 +68,9 @@ def run(
     ] = False,
 ) -> None:
     """Run a sweep, or go on with it where its store is there already."""
-    from jaxnn.cli.devices import use_all_cores
+    from jaxnn.cli.devices import set_up
 
-    use_all_cores()
+    set_up()
     from rich.console import Console
 
     from jaxnn import sweeps
@@ -95,9 +95,9 @@ def run(
 @app.command("resume")
 def resume(store: STORE, trial: TRIAL, metric: METRIC = None, high: HIGH = None) -> None:
     """Go on with a sweep that was stopped."""
-    from jaxnn.cli.devices import use_all_cores
+    from jaxnn.cli.devices import set_up
 
-    use_all_cores()
+    set_up()
     from jaxnn import sweeps
     from jaxnn.cli.load import load_attribute
 

@@ -40,9 +40,9 @@ def check_width(
     ] = None,
 ) -> None:
     """Run some rows at the sweep's own width and at others, and show how their numbers differ."""
-    from jaxnn.cli.devices import use_all_cores
+    from jaxnn.cli.devices import set_up
 
-    use_all_cores()
+    set_up()
     from jaxnn.cli.load import load_attribute
     from jaxnn.sweeps.widths import check_width as checked
 
