@@ -87,34 +87,22 @@ class Rule:
         del num_steps
         return np.zeros(num_settings, np.int64)
 
-    def _check_eta(self, eta: float) -> None:
-        if not (isinstance(eta, int | float) and eta > 1 and math.isfinite(eta)):
-            raise bad_value(type(self).__name__, "eta", "> 1", shown(eta))
-
     def _check_first(self, first: int | None) -> None:
         if first is not None:
             check_integer(type(self).__name__, "first", first, low=1)
 
 
 @dataclasses.dataclass(frozen=True)
-class SuccessiveHalving(Rule):
-    """At each rung the best 1/η of the trials go on, to η times as many steps.
-
-    eta: > 1. first: steps before the first rung, by default the shortest that is 1/10 of all at
-    least; a trial that has hardly begun says little of its end.
-    Source: Jamieson, Talwalkar 2016, "Non-stochastic best arm identification and hyperparameter
-    optimization".
-
-    >>> SuccessiveHalving(eta=2).rungs(400)
-    ((50.0, 100.0, 200.0),)
-    """
+class _Halved(Rule):
+    """At each rung the best 1/η go on; where the rungs begin is left to say."""
 
     eta: float = 2
     first: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_eta(self.eta)
+        if not (isinstance(self.eta, int | float) and self.eta > 1 and math.isfinite(self.eta)):
+            raise bad_value(type(self).__name__, "eta", "> 1", shown(self.eta))
         self._check_first(self.first)
 
     def rungs(self, num_steps: int) -> tuple[tuple[float, ...], ...]:
@@ -129,7 +117,21 @@ class SuccessiveHalving(Rule):
 
 
 @dataclasses.dataclass(frozen=True)
-class Hyperband(Rule):
+class SuccessiveHalving(_Halved):
+    """At each rung the best 1/η of the trials go on, to η times as many steps.
+
+    eta: > 1. first: steps before the first rung, by default the shortest that is 1/10 of all at
+    least; a trial that has hardly begun says little of its end.
+    Source: Jamieson, Talwalkar 2016, "Non-stochastic best arm identification and hyperparameter
+    optimization".
+
+    >>> SuccessiveHalving(eta=2).rungs(400)
+    ((50.0, 100.0, 200.0),)
+    """
+
+
+@dataclasses.dataclass(frozen=True)
+class Hyperband(_Halved):
     """Successive halving from several first rungs at once, as nobody knows which is early enough.
 
     eta: > 1. first: steps before the first rung of the boldest bracket, by default as in
@@ -142,17 +144,10 @@ class Hyperband(Rule):
     """
 
     eta: float = 3
-    first: int | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_eta(self.eta)
-        self._check_first(self.first)
 
     def rungs(self, num_steps: int) -> tuple[tuple[float, ...], ...]:
         """Those of halving, then without its first, …, then none."""
-        first = self.first or num_steps / self.eta ** _whole_log(10, self.eta)
-        boldest = _geometric(first, self.eta, num_steps)
+        (boldest,) = super().rungs(num_steps)
         return tuple(boldest[k:] for k in range(len(boldest) + 1))
 
     def brackets(self, num_settings: int, num_steps: int) -> NDArray[np.int64]:
@@ -165,11 +160,6 @@ class Hyperband(Rule):
             chosen[number] = np.argmax(share * (number + 1) - given)
             given[chosen[number]] += 1
         return chosen
-
-    def keep(self, scores: Scores, num_started: int, rung: int, step: int) -> NDArray[np.bool_]:
-        """The best 1/η of those that there would be if nothing had failed."""
-        del step
-        return _best(scores[:, -1], math.floor(num_started / self.eta ** (rung + 1) + 1e-9))
 
 
 @dataclasses.dataclass(frozen=True)
