@@ -33,6 +33,11 @@ def read(store: Store, collector: Collector, rule: AnyRule | None) -> Results:
     for last, first, name, (settings, replicates) in sorted(found, key=lambda x: x[:2]):
         collector.add(settings, replicates, unpack(store.get(name)), first)
         reached[np.ix_(settings, replicates)] = last == end
+    for name in store.names("rung@"):
+        decided = store.get(name)
+        if "stopped" in decided and decided["stopped"].shape == reached.shape:
+            step = int(name.partition("@")[2].partition(":")[0])
+            collector.stop(decided["stopped"], step)
     rungs: tuple[Rungs, ...] = ()
     if isinstance(rule, StoppingRule):
         rungs = _decided(store, rule, collector)
@@ -50,11 +55,10 @@ def _decided(store: Store, rule: StoppingRule, collector: Collector) -> tuple[Ru
     climb = ladder(rule, collector.settings.num_settings, collector.num_steps)
     found = brackets(rule, climb, collector.stopped.shape)
     for bracket in found:
-        for wave, step in enumerate(bracket.steps[:-1]):
+        for wave in range(len(bracket.steps) - 1):
             if bracket.name(wave) not in store:
                 break
-            scores = store.get(bracket.name(wave))["scores"]
-            collector.stop(bracket.decide(scores, wave), step)
+            bracket.decide(store.get(bracket.name(wave))["scores"], wave)
         else:
             if "status" in collector.metrics:
                 bracket.add(bracket.measured(collector.scores(rule.metric, rule.mode)))

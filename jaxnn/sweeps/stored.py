@@ -22,7 +22,7 @@ from jaxnn.sweeps.difference import difference
 from jaxnn.sweeps.engine import BlockResult
 from jaxnn.sweeps.manifest import EXTENDS
 from jaxnn.sweeps.plain import from_plain
-from jaxnn.sweeps.rules import rule_from_plain
+from jaxnn.sweeps.rules import RULES, rule_from_plain
 from jaxnn.sweeps.store import DamagedError, Journal, Store
 
 __all__ = [
@@ -53,7 +53,9 @@ def arguments(manifest: Mapping[str, Any]) -> dict[str, Any]:
         space: Any = [{n: from_plain(n, x) for n, x in row.items()} for row in plain]
     else:
         space = {name: from_plain(name, entry) for name, entry in plain.items()}
-    stop = manifest["stop"] and rule_from_plain(manifest["stop"])
+    stop = manifest["stop"]
+    # A rule of somebody's own cannot be made from its name.
+    stop = rule_from_plain(stop) if stop and stop["rule"] in RULES else None
     method = method_from_plain(manifest["method"])
     given = {"space": space, "width": tuple(manifest["width"]), "stop": stop, "method": method}
     return given | {n: manifest[n] for n in names}
