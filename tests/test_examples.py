@@ -116,6 +116,30 @@ def hypergradient(result: dict[str, Any]) -> None:
     assert result["losses"].shape == (64,)
 
 
+def sweep_plain(result: dict[str, Any]) -> None:
+    best = result["best"]
+    assert 0.2 < best.low < best.mean < best.high < 0.6
+    assert len(result["loss"]) == 16 * 4
+
+
+def sweep_equinox(result: dict[str, Any]) -> None:
+    assert result["reached"].tolist() == [8, 4, 2, 1]
+    assert result["best"].setting.keys() == {"learning_rate", "b1"}
+    assert result["best"].mean < 1
+
+
+def sweep_flax(result: dict[str, Any]) -> None:
+    assert set(result["best"]) == {4, 16, 64}
+    assert result["loss"].shape == (12, 2)
+    assert result["best"][64].mean < 0.7  # log 2 is a guess
+
+
+def sweep_simulation(result: dict[str, Any]) -> None:
+    assert 0 < result["kept"].sum() < 64
+    assert (result["peak"] <= 0.05).mean() >= 0.95
+    assert result["setting"]["cut"] > 0.3
+
+
 class Case(NamedTuple):
     check: Callable[[Any], None]
     options: dict[str, int] = {}  # noqa: RUF012
@@ -136,6 +160,10 @@ CASES = {
     "equinox_loop": Case(equinox_loop, {"num_steps": 60}),
     "flax_train_state": Case(flax_train_state, {"num_steps": 200}),
     "hypergradient": Case(hypergradient, {"num_steps": 20, "num_updates": 3}),
+    "sweep_plain": Case(sweep_plain, {"num_trials": 16}),
+    "sweep_equinox": Case(sweep_equinox, {"num_trials": 8, "num_steps": 32}),
+    "sweep_flax": Case(sweep_flax, {"num_trials": 4, "num_steps": 30}),
+    "sweep_simulation": Case(sweep_simulation, {"num_trials": 64, "num_seeds": 8}),
 }
 """How small, and what must come out."""
 

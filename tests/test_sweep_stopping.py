@@ -351,9 +351,18 @@ def test_a_rung_that_says_little_of_the_next_is_told() -> None:
         np.stack([np.append(values, [8, 9]), np.append(values[::-1], [np.nan] * 2)], axis=1),
     )
     assert rungs.correlations.tolist() == [-1.0]
+    ends = np.append(values[:4], [np.nan] * 6)[:, None]
+    longer = Rungs(
+        "loss",
+        np.array([10, 100, 200]),
+        rungs.settings,
+        rungs.replicates,
+        np.hstack([rungs.scores, ends]),
+    )
+    assert longer.advice()[0].endswith("both. Begin later, for example with first=100.")
     assert rungs.advice() == [
         "At step 10 the ranks by 'loss' say little of those at step 100: their correlation is -1.00"
-        " over 8 that reached both. Begin later, for example with first=20."
+        " over 8 that reached both. Look less often."
     ]
     fewer = Rungs("loss", rungs.steps, rungs.settings[:7], rungs.replicates[:7], rungs.scores[:7])
     assert not fewer.advice()

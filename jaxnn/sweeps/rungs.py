@@ -66,10 +66,14 @@ class Rungs:
             count = len(self._both(rung))
             if count >= MIN_COMPARED and correlation < LOW_CORRELATION:
                 step, after = self.steps[rung : rung + 2]
+                later = rung + 2 < len(self.steps)
+                fix = (
+                    f"Begin later, for example with first={after}." if later else "Look less often."
+                )
                 found.append(
                     f"At step {step} the ranks by {self.metric!r} say little of those at step"
                     f" {after}: their correlation is {correlation:.2f} over {count} that reached"
-                    f" both. Begin later, for example with first={min(2 * step, after)}."
+                    f" both. {fix}"
                 )
         return found
 
