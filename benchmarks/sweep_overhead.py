@@ -7,12 +7,16 @@ All try points of two numbers on a function that costs next to nothing. Each sid
 its own, the sides in turn; a figure is the median over rounds. **overhead** is wall time less
 compilation and, for this library, less the time inside compiled calls (waited for), over trials;
 what a peer's objective takes (0.3 µs) is part of its figure. **peak** is how far resident memory
-rose above what it was before the sweep.
+rose at most above what it was when the sweep began.
 
 Peers: Optuna with its random sampler, in memory and on SQLite; hyperoptax's random search, whose
 loop is Python (`optimize`) or one compiled scan (`optimize_scan`, whose compilation is left out as
-ours is). Those that are slow try fewer trials: the table says how many. Peers that are not
+ours is). SQLite waits for the disk at every step of a trial, so that Optuna tries a hundredth of
+the trials on it: its time is that of one trial, its peak that of those alone. Peers that are not
 installed (`pip install optuna hyperoptax`) are left out.
+
+"training" is no contest but a look at what the host does for trials that have segments, and numbers
+to check: XOR by `training.stages`, Adam, 100 steps, a tenth of the trials.
 
 --progress: what `progress=True` costs a sweep of 256 networks (digits, 2,000 steps), in turn with
 none, by the wall time less compilation; the terminal is a pseudo-terminal.
@@ -41,14 +45,16 @@ SIDES: dict[str, tuple[str, float]] = {
     "jaxnn": ("jaxnn", 1.0),
     "jaxnn, store": ("jaxnn", 1.0),
     "jaxnn, store, 64 lanes": ("jaxnn", 1.0),
-    "Optuna, memory": ("optuna", 0.1),
+    "jaxnn, store, training": ("jaxnn", 0.1),
+    "Optuna, memory": ("optuna", 1.0),
     "Optuna, SQLite": ("optuna", 0.01),
-    "hyperoptax, optimize": ("hyperoptax", 0.01),
+    "hyperoptax, optimize": ("hyperoptax", 1.0),
     "hyperoptax, optimize_scan": ("hyperoptax", 1.0),
 }
 """Sides by name: the package, and the share of the trials that it tries."""
 
 LIMITS = {"overhead_us": 20.0, "peak_mib": 1024.0}
+"""What a sweep of a cheap function may take, its store included."""
 
 
 def side(name: str, trials: int, folder: str) -> dict[str, float]:
@@ -61,8 +67,8 @@ def _ours(name: str, trials: int, folder: str) -> dict[str, float]:
     import jax
     import scipy.stats.qmc  # noqa: F401  (imported when points are drawn)
 
-    from jaxnn import sweeps
-    from jaxnn.space import uniform
+    from jaxnn import sweeps, training
+    from jaxnn.space import log_uniform, uniform
 
     inside = [0.0]
     engines = []
@@ -85,20 +91,24 @@ def _ours(name: str, trials: int, folder: str) -> dict[str, float]:
         engine._compiled = Timed()
         engines.append(engine)
 
-    def trial(key: Any, hyper: Any) -> Any:
+    def cheap(key: Any, hyper: Any) -> Any:
         del key
         return {"loss": (hyper["x"] - 0.3) ** 2 + hyper["y"] ** 2}
 
+    trial, space = cheap, {"x": uniform(0, 1), "y": uniform(-1, 1)}
+    if "training" in name:
+        trial = training.stages("xor", "adam", num_steps=100, record_every=0)
+        space = {"learning_rate": log_uniform(1e-4, 1e-1), "b1": uniform(0.5, 0.99)}
+
     def run(count: int, path: str | None) -> None:
         options: dict[str, Any] = {"width": (1, 64)} if "64 lanes" in name else {}
-        space = {"x": uniform(0, 1), "y": uniform(-1, 1)}
         sweeps.run(trial, space, num_trials=count, store=path, **options)
 
     with _noted(made):
         run(64, None)  # what is done once in a process
         inside[0] = 0.0
         engines.clear()
-        before = _peak()
+        before = _start()
         started = time.perf_counter()
         run(trials, str(Path(folder) / "sweep.db") if "store" in name else None)
         wall = time.perf_counter() - started
@@ -136,7 +146,7 @@ def _optuna(name: str, trials: int, folder: str) -> dict[str, float]:
         return (x - 0.3) ** 2 + y**2
 
     optuna.create_study(sampler=sampler).optimize(objective, n_trials=10)
-    before = _peak()
+    before = _start()
     study = optuna.create_study(sampler=sampler, storage=url)
     started = time.perf_counter()
     study.optimize(objective, n_trials=trials)
@@ -165,15 +175,24 @@ def _hyperoptax(name: str, trials: int, folder: str) -> dict[str, float]:
             return search.optimize(state, key, objective, count)[1]
 
         search.optimize(state, jax.random.key(1), objective, 1)
-    before = _peak()
+    before = _start()
     started = time.perf_counter()
     jax.block_until_ready(compiled(jax.random.key(0)))
     wall = time.perf_counter() - started
     return {"seconds": wall, "wall": wall, "bytes": _peak() - before}
 
 
+def _start() -> int:
+    """Resident bytes now, from where the peak is counted anew if the platform can do so."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    return _peak()
+
+
 def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Resident bytes at most; Linux counts in KiB, macOS in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def measured(name: str, trials: int) -> dict[str, float]:
@@ -203,6 +222,7 @@ def measured(name: str, trials: int) -> dict[str, float]:
 def progress_cost(rounds: int, steps: int = 2000) -> dict[str, Any]:
     """Wall time with a live line over that without, less compilation; sides in turn."""
     import pty
+    import threading
 
     from rich.console import Console
 
@@ -216,9 +236,16 @@ def progress_cost(rounds: int, steps: int = 2000) -> dict[str, Any]:
     terminal = os.fdopen(slave, "w")
     engines: list[Any] = []
 
+    def read() -> None:  # as a terminal does: what nobody reads would fill its buffer
+        with contextlib.suppress(OSError):
+            while os.read(master, 1 << 16):
+                pass
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+
     def run(shown: bool) -> float:
         engines.clear()
-        os.set_blocking(master, False)
         started = time.perf_counter()
         if shown:
             with Display(console=Console(file=terminal, force_terminal=True)) as display:
@@ -226,11 +253,6 @@ def progress_cost(rounds: int, steps: int = 2000) -> dict[str, Any]:
         else:
             sweeps.run(staged, space, num_trials=256, progress=False)
         seconds = time.perf_counter() - started
-        while True:
-            try:
-                os.read(master, 1 << 16)
-            except BlockingIOError:
-                break
         return seconds - max(engine.compile_seconds for engine in engines)
 
     pairs = []
@@ -239,7 +261,10 @@ def progress_cost(rounds: int, steps: int = 2000) -> dict[str, Any]:
             order = (True, False) if number % 2 else (False, True)
             times = {shown: run(shown) for shown in order}
             pairs.append(times[True] / times[False])
-    ratios = pairs[1:]
+    terminal.close()
+    reader.join()
+    os.close(master)
+    ratios = sorted(pairs[1:])
     return {"ratio": statistics.median(ratios), "ratios": ratios}
 
 
@@ -253,10 +278,12 @@ def main(
     """Every side that is installed; a row each."""
     report: dict[str, Any] = {
         "command": f"python benchmarks/sweep_overhead.py --trials {trials} --rounds {rounds}"
-        + (" --progress" if progress else ""),
+        + (" --progress" if progress else "")
+        + (f" --sides {sides!r}" if sides != "all" else ""),
         "cores": os.cpu_count(),
-        "load_average": os.getloadavg()[0],
-        "versions": {},
+        "load_average": [os.getloadavg()[0]],
+        "versions": {name: importlib.metadata.version(name) for name in ("jax", "jaxlib")},
+        "limits": LIMITS,
         "rows": {},
     }
     names = list(SIDES) if sides == "all" else sides.split(";")
@@ -271,18 +298,30 @@ def main(
     for _ in range(rounds):
         for name in there:
             found[name].append(measured(name, trials))
-    ours = None
     for name in there:
-        row = {key: statistics.median(x[key] for x in found[name]) for key in found[name][0]}
-        ours = ours or row["overhead_us"]
+        row: dict[str, Any] = {
+            key: statistics.median(x[key] for x in found[name]) for key in found[name][0]
+        }
+        every = [x["overhead_us"] for x in found[name]]
+        row["overhead_us_range"] = [min(every), max(every)]
         report["rows"][name] = row
-        print(
-            f"{name:26s} {row['trials']:9,.0f} trials {row['overhead_us']:12,.1f} µs a trial"
-            f" {row['peak_mib']:8.0f} MiB   {row['overhead_us'] / ours:10,.1f} × ours"
-        )
+    for name, row in report["rows"].items():
+        low, high = row["overhead_us_range"]
+        line = f"{name:26s} {row['trials']:9,.0f} trials {row['overhead_us']:10,.1f} µs a trial"
+        line += f" ({low:,.1f} to {high:,.1f}; {row['wall_us']:,.1f} in all)"
+        line += f" {row['peak_mib']:6.0f} MiB"
+        if "jaxnn, store" in report["rows"]:
+            row["ratio"] = row["overhead_us"] / report["rows"]["jaxnn, store"]["overhead_us"]
+            line += f" {row['ratio']:10,.1f} × ours with a store"
+        print(line)
     if progress:
-        report["progress"] = progress_cost(rounds)
-        print(f"progress: {report['progress']['ratio'] - 1:+.1%}")
+        report["progress"] = progress_cost(2 * rounds + 1)
+        ratios = report["progress"]["ratios"]
+        print(
+            f"progress: {report['progress']['ratio'] - 1:+.1%}"
+            f" ({ratios[0] - 1:+.1%} to {ratios[-1] - 1:+.1%})"
+        )
+    report["load_average"].append(os.getloadavg()[0])
     if out is not None:
         out.write_text(json.dumps(report, indent=2) + "\n")
     return report

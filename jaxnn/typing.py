@@ -97,7 +97,9 @@ class Staged(NamedTuple):
         these two give, in one array, and all trials with equal functions their compiled programs.
     check(hyper): raises on the host for concrete numbers that a trial cannot run with.
     horizon: the steps for which a schedule of the trial is made, None where it has none: who stops
-        trials early is told that they are compared before it has run its course.
+        stops trials early is told that they are compared before it has run its course.
+    convex: whether `check` takes whatever lies between what it takes, as ranges do: then a sweep
+        asks about the corners of its numbers, and about each setting only where one is refused.
     """
 
     init: Callable[[Any, Any, Any], Any]
@@ -109,3 +111,4 @@ class Staged(NamedTuple):
     feed: Callable[[Any, Any, Any], Any] | None = None
     check: Callable[[dict[str, float]], Any] | None = None
     horizon: int | None = None
+    convex: bool = False

@@ -1,4 +1,4 @@
-"""The benchmarks run and report what they promise; no test looks at a time."""
+"""The benchmarks run and report what they promise; no test takes a time."""
 
 from __future__ import annotations
 
@@ -74,6 +74,31 @@ def test_sweep_overhead(tmp_path: Path) -> None:
     assert found["seconds"] < found["wall"]
     assert sweeps.load(tmp_path / "sweep.db").num_settings == 128
     assert Engine.__init__ is make
+
+
+def test_sweep_overhead_of_a_side_in_a_process_of_its_own(tmp_path: Path) -> None:
+    out = tmp_path / "report.json"
+    report = load("sweep_overhead").main(trials=64, rounds=1, sides="jaxnn, store", out=out)
+    (row,) = report["rows"].values()
+    assert row["trials"] == 64
+    assert row["ratio"] == 1
+    assert positive(row["overhead_us"], row["wall_us"])
+    assert report["command"].endswith(" --trials 64 --rounds 1 --sides 'jaxnn, store'")
+    assert json.loads(out.read_text()) == report
+
+
+def test_the_committed_report_of_sweep_overhead() -> None:
+    script = load("sweep_overhead")
+    report = json.loads((FOLDER / "results" / "sweep_overhead-cpu.json").read_text())
+    assert list(report["rows"]) == list(script.SIDES)
+    assert {"jax", "jaxlib", "jaxnn", "optuna", "hyperoptax"} == set(report["versions"])
+    for name in ("jaxnn", "jaxnn, store"):
+        row = report["rows"][name]
+        assert row["trials"] == 100_000
+        assert all(row[key] <= limit for key, limit in script.LIMITS.items())
+    ratios = [row["ratio"] for name, row in report["rows"].items() if "jaxnn" not in name]
+    assert positive(*ratios)
+    assert report["progress"]["ratio"] < 1.05
 
 
 def test_early_stopping(tmp_path: Path) -> None:

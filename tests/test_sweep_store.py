@@ -61,6 +61,16 @@ def test_putting_again_changes_nothing(tmp_path: Path) -> None:
         assert equal(store.get(name(0)), arrays(0))
 
 
+def test_chunks_are_put_together_or_not_at_all(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "s", MANIFEST) as store:
+        store.put_all((name(k), arrays(k), float(k)) for k in range(3))
+        assert store.names() == [name(k) for k in range(3)]
+        assert all(equal(store.get(name(k)), arrays(k)) for k in range(3))
+        with pytest.raises(TypeError):
+            store.put_all([(name(3), arrays(3), 0.0), (name(4), {"x": np.array(["a"])}, 0.0)])
+        assert name(3) not in store
+
+
 def test_the_manifest_is_replaced_as_a_whole(tmp_path: Path) -> None:
     with Store.open(filled(tmp_path / "s", 1)) as store:
         store.replace_manifest({"seed": (1, 2)})

@@ -287,6 +287,30 @@ def test_numbers_of_a_trial_are_checked_before_anything_compiles() -> None:
         assert str(caught.value) == message
 
 
+def test_where_a_check_is_convex_only_the_corners_are_checked() -> None:
+    asked: list[dict[str, float]] = []
+
+    def check(hyper: dict[str, float]) -> None:
+        asked.append(hyper)
+        if hyper["x"] + hyper["y"] > 1.5:
+            raise ValueError(f"x + y is {hyper['x'] + hyper['y']:g}.")
+
+    settings = [{"x": k / 8, "y": 0.5} for k in range(9)]
+    checked = WALK._replace(check=check)
+    sweeps.run(checked, settings, num_seeds=1)
+    assert asked == settings
+    asked.clear()
+    convex = checked._replace(convex=True)
+    sweeps.run(convex, settings, num_seeds=1)
+    assert asked == [{"x": x, "y": y} for x in (0.0, 1.0) for y in (0.5, 0.5)]
+    # A corner that is refused is nobody's setting, unless one of the settings is refused too.
+    settings[0]["y"] = 1.0
+    sweeps.run(convex, settings, num_seeds=1)
+    settings[8]["y"] = 1.0
+    with pytest.raises(ValueError, match=r"x \+ y is 2\."):
+        sweeps.run(convex, settings, num_seeds=1)
+
+
 @pytest.mark.parametrize("name", ["x", "setting", "replicate"])
 def test_a_metric_may_not_be_named_like_a_column(name: str) -> None:
     with pytest.raises(ValueError, match="metrics") as caught:

@@ -5,8 +5,10 @@ All that can be wrong is found here, before anything compiles.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -258,9 +260,17 @@ def _checked_width(width: Any, *, alone: bool) -> Width | None:
 
 def _check_numbers(staged: Staged, group: Group) -> None:
     """Every setting's numbers by the trial's own check."""
-    if staged.check:
-        for row in range(len(group.members)):
-            staged.check({name: column[row].item() for name, column in group.numbers.items()})
+    if not staged.check:
+        return
+    if staged.convex and 2 ** len(group.numbers) < len(group.members):
+        ends = [(column.min().item(), column.max().item()) for column in group.numbers.values()]
+        # A corner that is refused may be nobody's setting.
+        with contextlib.suppress(ValueError, TypeError):
+            for corner in itertools.product(*ends):
+                staged.check(dict(zip(group.numbers, corner, strict=True)))
+            return
+    for row in range(len(group.members)):
+        staged.check({name: column[row].item() for name, column in group.numbers.items()})
 
 
 def _check_same(metrics: Mapping[str, Any], wanted: Mapping[str, Any], group: Group) -> None:

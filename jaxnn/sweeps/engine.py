@@ -13,7 +13,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,9 @@ from jaxnn.typing import Array, Staged
 __all__ = ["BlockResult", "Engine", "Part", "lane_dtype", "num_segments", "segment_length"]
 
 MAX_SEGMENTS = 10
+
+Steps: TypeAlias = NDArray[np.int32]
+"""The numbers of a segment's steps."""
 
 _DRAWING = threading.Lock()
 """Contestants side by side draw with the same programs: one compiles them, the others wait."""
@@ -127,7 +130,7 @@ class Engine:
             measured = functools.partial(_measure, measure, self.width.settings)
             self._compile(measure, measured, state, hyper, self._data)
 
-    def _drawn(self) -> tuple[Any, Array, tuple[Any, ...]]:
+    def _drawn(self) -> tuple[Any, Steps, tuple[Any, ...]]:
         """What a block is given, for keys of no account: it compiles the programs that draw it."""
         started = time.perf_counter()
         shape = self.width if not self.common else self.width[:1]
@@ -138,14 +141,14 @@ class Engine:
         self.compile_seconds += time.perf_counter() - started
         return drawn
 
-    def _steps(self, first: int) -> Array:
-        return jnp.arange(first, first + self.length, dtype=jnp.int32)
+    def _steps(self, first: int) -> Steps:
+        return np.arange(first, first + self.length, dtype=np.int32)
 
     def _prepare(self, keys: Array) -> Any:
         prepare = self.staged.prepare
         return self._drawing[0](prepare, self.common, keys, self._data) if prepare else keys
 
-    def _feed(self, prepared: Any, steps: Array) -> tuple[Any, ...]:
+    def _feed(self, prepared: Any, steps: Steps) -> tuple[Any, ...]:
         feed = self.staged.feed
         return (self._drawing[1](feed, self.common, prepared, steps, self._data),) if feed else ()
 

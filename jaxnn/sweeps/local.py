@@ -18,7 +18,10 @@ import jax
 from jaxnn.sweeps.engine import BlockResult, Engine, Part
 from jaxnn.sweeps.plan import Block, Plan
 
-__all__ = ["Program", "Unit", "run_units"]
+__all__ = ["Done", "Program", "Unit", "run_units"]
+
+MAX_TOGETHER = 64
+"""So many results at most are handed over at once."""
 
 
 class Unit(NamedTuple):
@@ -29,6 +32,14 @@ class Unit(NamedTuple):
     plan: Plan
     part: Part | None = None
     keep_state: bool = False
+
+
+class Done(NamedTuple):
+    """What a unit has given."""
+
+    number: int  # of the unit
+    result: BlockResult
+    seconds: float
 
 
 class Program:
@@ -52,11 +63,12 @@ class _Stopped(Exception):
 class _Work:
     """The units that nobody has taken, by program."""
 
-    def __init__(self, units: Sequence[Unit]) -> None:
+    def __init__(self, programs: Sequence[Program], units: Sequence[Unit]) -> None:
         self.waiting: dict[int, collections.deque[tuple[int, Unit]]] = {}
         for number, unit in enumerate(units):
             self.waiting.setdefault(unit.group, collections.deque()).append((number, unit))
-        self.taken: dict[int, set[Any]] = {group: set() for group in self.waiting}
+        # A device that compiled a program for an earlier wave has it still.
+        self.taken = {group: set(programs[group].engines) for group in self.waiting}
         self.lock = threading.Lock()
 
     def take(self, device: Any) -> tuple[int, Unit] | None:
@@ -78,16 +90,16 @@ def run_units(
     units: Sequence[Unit],
     *,
     devices: Sequence[Any],
-    on_result: Callable[[int, BlockResult, float], None],
+    on_results: Callable[[list[Done]], None],
     on_segment: Callable[[int], None] | None = None,
 ) -> None:
-    """Run all units; `on_result(number, result, seconds)` is called in the caller's thread.
+    """Run all units; `on_results(done)` is called in the caller's thread, with all that wait.
 
     So is `on_segment(number)`, after each segment of a unit. Either may raise to stop: the blocks
     that run are then finished and handed over first, as they are after Ctrl-C, unless it is pressed
     again.
     """
-    work, stop = _Work(units), threading.Event()
+    work, stop = _Work(programs, units), threading.Event()
     events: queue.SimpleQueue[tuple[str, int, Any]] = queue.SimpleQueue()
     settings = _settings()
 
@@ -122,6 +134,7 @@ def run_units(
     for thread in threads:
         thread.start()
     running, raised = len(threads), None
+    done: list[Done] = []
     while running:
         try:
             kind, number, value = events.get()
@@ -129,9 +142,12 @@ def run_units(
                 running -= 1
                 raised = raised or value
             elif kind == "result":
-                on_result(number, *value)
+                done.append(Done(number, *value))
             elif on_segment and raised is None:
                 on_segment(number)
+            if done and (events.empty() or len(done) == MAX_TOGETHER):
+                handed, done = done, []
+                on_results(handed)
         except BaseException as error:
             if stop.is_set() and isinstance(error, KeyboardInterrupt):
                 raise

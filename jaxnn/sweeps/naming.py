@@ -62,10 +62,8 @@ def _range(part: str) -> range:
 
 def _ranges(numbers: Any) -> str:
     """Ascending numbers as ranges: 0-3,7."""
-    parts: list[list[int]] = []
-    for number in map(int, numbers):
-        if parts and number == parts[-1][1] + 1:
-            parts[-1][1] = number
-        else:
-            parts.append([number, number])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in parts)
+    ends = np.flatnonzero(np.diff(numbers) != 1)
+    firsts = numbers[np.concatenate([[0], ends + 1])].tolist()
+    lasts = numbers[np.concatenate([ends, [-1]])].tolist()
+    pairs = zip(firsts, lasts, strict=True)
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in pairs)

@@ -57,16 +57,18 @@ class Settings:
 
     def groups(self) -> list[Group]:
         """Settings by structure and by the numbers that they have, in the order of their first."""
-        there = {
-            name: column if self.kinds[name] == "structure" else ~np.isnan(column)
-            for name, column in self.columns.items()
-        }
-        members: dict[tuple[Any, ...], list[int]] = {}
-        for row in range(self.num_settings):
-            # With their types, since True == 1 and both may be options.
-            identity = tuple((type(column[row]), column[row]) for column in there.values())
-            members.setdefault(identity, []).append(row)
-        return [self._group(np.asarray(rows, np.int64)) for rows in members.values()]
+        group = np.zeros(self.num_settings, np.int64)
+        for name, column in self.columns.items():
+            if self.kinds[name] == "structure":
+                # With their types, since True == 1 and both may be options.
+                known: dict[Any, int] = {}
+                codes = np.array([known.setdefault((type(x), x), len(known)) for x in column])
+            else:
+                codes = np.isnan(column).astype(np.int64)
+            if codes.any():
+                _, group = np.unique(group * (codes.max() + 1) + codes, return_inverse=True)
+        first = np.unique(group, return_index=True)[1]
+        return [self._group(np.nonzero(group == group[row])[0]) for row in np.sort(first)]
 
     def _group(self, rows: NDArray[np.int64]) -> Group:
         first = self.setting(int(rows[0]))

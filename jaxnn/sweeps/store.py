@@ -175,11 +175,11 @@ class Store:
         ones give equal bytes. seconds: what they took, for displays.
         Raises TypeError for other arrays, ValueError beyond 999 MB.
         """
-        key, data = _key("Store.put", name), encode(arrays)
-        if len(data) > MAX_BYTES:
-            fix = "Put them into several chunks."
-            raise bad_value("Store.put", "arrays", f"of {MAX_BYTES} bytes or less", len(data), fix)
-        self.insert([Row(None, key, checksum(key, data), float(seconds), time.time(), data)])
+        self.put_all([(name, arrays, seconds)])
+
+    def put_all(self, chunks: Iterable[tuple[str, Mapping[str, Any], float]]) -> None:
+        """Commit chunks together, each as `put` would: one wait for the disk."""
+        self.insert([_row(*chunk) for chunk in chunks])
 
     def insert(self, rows: Iterable[Row]) -> None:
         """Commit rows together, without those whose names are there already."""
@@ -335,6 +335,14 @@ class Store:
         except (DamagedError, ValueError):
             return False
         return True
+
+
+def _row(name: str, arrays: Mapping[str, Any], seconds: float) -> Row:
+    key, data = _key("Store.put", name), encode(arrays)
+    if len(data) > MAX_BYTES:
+        fix = "Put them into several chunks."
+        raise bad_value("Store.put", "arrays", f"of {MAX_BYTES} bytes or less", len(data), fix)
+    return Row(None, key, checksum(key, data), float(seconds), time.time(), data)
 
 
 def _no_store(path: Path) -> ValueError:

@@ -23,7 +23,7 @@ from jaxnn.sweeps.build import Sweep
 from jaxnn.sweeps.collector import Collector
 from jaxnn.sweeps.engine import BlockResult, num_segments
 from jaxnn.sweeps.ladder import Ladder
-from jaxnn.sweeps.local import Unit, run_units
+from jaxnn.sweeps.local import Done, Unit, run_units
 from jaxnn.sweeps.naming import rows_of
 from jaxnn.sweeps.population import Genealogy, PopulationBased, evolve
 from jaxnn.sweeps.progress import Progress
@@ -97,12 +97,13 @@ class Waves:
         todo = [named[name] for name in names]
         self.num_segments = self.segments + sum(map(self._segments, todo)) + later
 
-        def on_result(number: int, result: BlockResult, seconds: float) -> None:
-            unit = todo[number]
-            self._take(unit, result)
+        def on_results(done: list[Done]) -> None:
+            for number, result, _ in done:
+                self._take(todo[number], result)
             if self.store is not None:
-                self.store.put(names[number], pack(result), seconds)
-            self._tell(result)
+                self.store.put_all((names[k], pack(x), seconds) for k, x, seconds in done)
+            for _, result, _ in done:
+                self._tell(result)
 
         def on_segment(number: int) -> None:
             del number
@@ -110,7 +111,8 @@ class Waves:
             self._tell(None)
 
         devices = jax.local_devices()[: len(todo)]
-        run_units(self.programs, todo, devices=devices, on_result=on_result, on_segment=on_segment)
+        told = {"on_results": on_results, "on_segment": on_segment}
+        run_units(self.programs, todo, devices=devices, **told)
 
     def _take(self, unit: Unit, result: BlockResult) -> None:
         """Into the table; the state first, so that a block in a store has one beside it."""

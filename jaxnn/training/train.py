@@ -127,7 +127,8 @@ def stages(
     )
     swept = _SweepLoop(loop.optimizer, loop.batch_size, loop.record_every, split, num_steps)
     horizon = num_steps if _has_horizon(loop.optimizer.Hyper()) else None
-    return swept.staged(data, num_steps)._replace(check=swept.check, horizon=horizon)
+    staged = swept.staged(data, num_steps)
+    return staged._replace(check=swept.check, convex=True, horizon=horizon)
 
 
 @dataclasses.dataclass(frozen=True)
