@@ -235,6 +235,15 @@ def test_rows_that_were_stopped_are_shown_and_those_that_were_not_run_are_not():
     assert found.mean[[0, 1, 3]].tolist() == [0, 1, 4]
 
 
+def test_a_setting_that_was_stopped_is_not_the_best():
+    loss = np.array([3.0, 1.0, 2.0, 0.5])
+    columns = {"x": np.arange(4.0), "loss": loss, "status": np.array([0, 3, 0, 1])}
+    found = trials.read("", columns, ["x"], "loss", "min")
+    assert found.order.tolist() == [2, 0, 1]
+    assert trials.best(found) == "best: 2, setting 2"
+    assert found.take(np.array([1, 0])).order.tolist() == [1, 0]
+
+
 def test_the_running_median_counts_failures_as_worst():
     (axes,) = plots.effect(TABLE, "learning_rate", "loss").axes
     size = round(0.4 * 64**0.8)

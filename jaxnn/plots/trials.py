@@ -60,6 +60,7 @@ class Trials(NamedTuple):
     half: NDArray[np.float64]  # of Student's 95 % interval, NaN where there is one replicate
     most: int  # replicates
     sign: int  # 1 where less is better, −1 where more is
+    stopped: NDArray[np.bool_]  # of which a replicate was stopped early
 
     @property
     def failed(self) -> NDArray[np.bool_]:
@@ -68,8 +69,12 @@ class Trials(NamedTuple):
 
     @property
     def order(self) -> NDArray[np.int64]:
-        """Settings from the best mean to the worst, without those that failed."""
-        order = np.argsort(self.sign * self.mean, kind="stable")
+        """Settings from the best mean to the worst, without those that failed.
+
+        Those that were stopped early come after those that were not, as in `Results.ranking`: what
+        they had then was measured after fewer steps.
+        """
+        order = np.lexsort((self.sign * self.mean, self.stopped, self.failed))
         return order[: np.count_nonzero(~self.failed)]
 
     def take(self, rows: NDArray[Any]) -> Trials:
@@ -79,7 +84,11 @@ class Trials(NamedTuple):
             for name, x in self.swept.items()
         }
         return self._replace(
-            setting=self.setting[rows], swept=swept, mean=self.mean[rows], half=self.half[rows]
+            setting=self.setting[rows],
+            swept=swept,
+            mean=self.mean[rows],
+            half=self.half[rows],
+            stopped=self.stopped[rows],
         )
 
 
@@ -134,7 +143,9 @@ def read(
     usable = np.isfinite(mean)
     swept = {name: _column(np.asarray(columns[name])[first]) for name in names}
     mean = np.where(usable, np.clip(mean, -scales.LARGEST, scales.LARGEST), np.nan)
-    return Trials(setting, swept, mean, half, int(count.max()), 1 if mode == "min" else -1)
+    stopped = np.bincount(of_row, status == STOPPED) > 0
+    sign = 1 if mode == "min" else -1
+    return Trials(setting, swept, mean, half, int(count.max()), sign, stopped)
 
 
 def _quantile(count: NDArray[np.int64]) -> NDArray[np.float64]:
