@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -11,10 +12,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxnn.bench.identity import identity, numbers_hash
 from jaxnn.bench.protocol import Protocol
 from jaxnn.optimizers import resolve
 from jaxnn.optimizers.base import name_of
-from jaxnn.sweeps import EVALUATION, TUNING, Engine, Plan, Results, Width, execute, propose
+from jaxnn.sweeps import (
+    EVALUATION,
+    TUNING,
+    Engine,
+    Kept,
+    Plan,
+    Results,
+    Store,
+    Width,
+    execute,
+    propose,
+)
 from jaxnn.training import stages
 
 __all__ = ["Outcome", "Progress", "contest", "steps_to_target"]
@@ -84,9 +97,12 @@ def contest(
     protocol: Protocol,
     *,
     fixed: Mapping[str, float] | None = None,
+    store: Store | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Tune, choose by mean validation loss, evaluate on fresh seeds; one program for both.
+
+    store: where blocks are kept; those of this contest that are there are not run again.
 
     A block of tuning is all its seeds × as many settings as there are trials (up to 32 at once).
     The same program evaluates: beside the best setting the other lanes carry the runners-up, which
@@ -106,12 +122,20 @@ def contest(
     on_test = stages(problem, rule, batch_size=rows, split="test", **shape).measure
     settings = propose(space, protocol.tuning_trials, protocol.seed).columns
     width = Width(protocol.tuning_seeds, min(protocol.tuning_trials, 32))
-    engine = Engine(staged, settings, width, short=protocol.size <= SHORT)
+    short = protocol.size <= SHORT
+    engine = Engine(staged, settings, width, short=short)
+    keep: Callable[[str], Kept | None] = _nowhere
+    if store is not None:
+        own = identity(staged, on_test, space, settings, width, protocol, short=short)
+        keep = functools.partial(_kept, store, f"{problem.name}/{name_of(rule)}/{own}")
     tell("compiling", 0, 1)
-    engine.compile(staged.measure, on_test)
+    if store is None:
+        engine.compile(staged.measure, on_test)  # both at once, so that progress is even
 
     plan = Plan(settings, protocol.tuning_seeds, protocol.seed, TUNING, width)
-    tuned = execute(engine, plan, progress=lambda done, of: tell("tuning", done, of))
+    tuned = execute(
+        engine, plan, kept=keep("tuning"), progress=lambda done, of: tell("tuning", done, of)
+    )
     tuning = _with_last_validation(tuned) if recorded else tuned
     best = tuning.ranking("loss")[: width.settings]
     plan = Plan(
@@ -122,7 +146,11 @@ def contest(
         width,
     )
     evaluation = execute(
-        engine, plan, measure=on_test, progress=lambda done, of: tell("evaluating", done, of)
+        engine,
+        plan,
+        measure=on_test,
+        kept=keep(f"evaluation/{numbers_hash(plan.numbers)}"),
+        progress=lambda done, of: tell("evaluating", done, of),
     )
     outcome = Outcome(
         name_of(rule),
@@ -136,6 +164,14 @@ def contest(
         time.perf_counter() - started,
     )
     return dataclasses.replace(outcome, steps=steps_to_target(outcome, problem.target))
+
+
+def _nowhere(phase: str) -> None:
+    del phase
+
+
+def _kept(store: Store, contest: str, phase: str) -> Kept:
+    return Kept(store, f"{contest}/{phase}/")
 
 
 def _with_last_validation(results: Results) -> Results:

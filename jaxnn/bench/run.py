@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -18,9 +21,13 @@ from jaxnn.errors import bad_type, bad_value, unknown_name
 from jaxnn.optimizers import check_rule
 from jaxnn.optimizers.base import name_of
 from jaxnn.problems import resolve as resolve_problem
+from jaxnn.sweeps import Store
 from jaxnn.training.train import checked_hyper
 
 __all__ = ["contestants", "run"]
+
+_MANIFEST = {"format": 1, "kind": "comparison"}
+"""Of a store: what its chunks are is in their names, those of programs and data among it."""
 
 
 class _StoppedError(Exception):
@@ -33,6 +40,7 @@ def run(
     protocol: Protocol | None = None,
     *,
     fixed: Mapping[str, Mapping[str, float]] | None = None,
+    store: str | PathLike[str] | None = None,
     progress: Callable[[str, str, str, int, int], None] | None = None,
 ) -> Comparison:
     """Compare optimizers: equal tuning budgets, fresh seeds, an interval around every figure.
@@ -40,6 +48,9 @@ def run(
     optimizers: rules or names, one or more. problems: one or several, as objects or
     names.
     fixed: numbers of a contestant that are held, not searched: {"adam": {"b1": 0.8}}.
+    store: a file that keeps every block of trials as soon as it is done. Stopped or killed, the
+    same call goes on from there; contestants, problems or seeds that come later reuse what is
+    there, and what would be computed otherwise than before is computed anew.
     progress: called from worker threads with (optimizer, problem, phase, done, total).
     Contestants run side by side, two at least and one for each local device. Raises ValueError and
     TypeError for bad input before anything compiles; Ctrl-C stops after the segments that run.
@@ -70,7 +81,7 @@ def run(
             # Both are settings of a thread: without this, workers would forget the caller's.
             with jax.enable_x64(x64), jax.default_device(device):
                 numbers = held.get(name_of(rule))
-                return contest(rule, problem, protocol, fixed=numbers, progress=tell)
+                return contest(rule, problem, protocol, fixed=numbers, store=kept, progress=tell)
         except BaseException:
             stop.set()
             raise
@@ -82,7 +93,10 @@ def run(
     workers = max(2, len(devices))
     for number in range(workers):
         free.put(devices[number % len(devices)])
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+    with (
+        contextlib.nullcontext() if store is None else _opened(store) as kept,
+        concurrent.futures.ThreadPoolExecutor(workers) as pool,
+    ):
         futures = [pool.submit(one, number) for number in range(len(jobs))]
         try:
             concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_EXCEPTION)
@@ -96,6 +110,21 @@ def run(
             pool.shutdown(cancel_futures=True)
             raise
     return Comparison(protocol, tuple(outcomes), {p.name: p.target for p in built})
+
+
+def _opened(path: str | PathLike[str]) -> Store:
+    """The store of comparisons at a path, a new one where there is none.
+
+    Raises ValueError for the store of something else.
+    """
+    if not Path(path).exists():
+        return Store.create(path, _MANIFEST)
+    store = Store.open(path)
+    if store.manifest != _MANIFEST:
+        store.close()
+        fix = "Pass another path."
+        raise bad_value("bench.run", "store", "that of a comparison", repr(str(path)), fix)
+    return store
 
 
 def contestants(

@@ -15,6 +15,7 @@ from jaxnn.sweeps.display import Display
 from jaxnn.sweeps.edges import edges
 from jaxnn.sweeps.engine import Engine
 from jaxnn.sweeps.importance import Importance, Importances, importance
+from jaxnn.sweeps.kept import Kept
 from jaxnn.sweeps.plan import EVALUATION, TUNING, Plan, Width, default_width
 from jaxnn.sweeps.population import PopulationBased
 from jaxnn.sweeps.progress import Progress
@@ -45,6 +46,7 @@ __all__ = [
     "Hyperband",
     "Importance",
     "Importances",
+    "Kept",
     "Leader",
     "Lineage",
     "MedianRule",

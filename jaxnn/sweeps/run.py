@@ -19,6 +19,8 @@ from jaxnn.sweeps.build import Sweep, build
 from jaxnn.sweeps.collector import Collector
 from jaxnn.sweeps.display import Display
 from jaxnn.sweeps.engine import Engine, segment_length
+from jaxnn.sweeps.kept import Kept
+from jaxnn.sweeps.naming import rows_name
 from jaxnn.sweeps.plan import Plan
 from jaxnn.sweeps.progress import Progress
 from jaxnn.sweeps.reading import read
@@ -189,11 +191,13 @@ def execute(
     plan: Plan,
     *,
     measure: Callable[..., Any] | None = None,
+    kept: Kept | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Results:
-    """Run all blocks of a plan on a compiled engine, one after another in this thread.
+    """Run all blocks of a plan on an engine, one after another in this thread.
 
-    memory: that a block may take, in bytes or as "2 GiB"; by default half of what there is.
+    measure: another than the trial's own. kept: where blocks are put as they are done; those that
+    are there are not run again, and count among the engine's `run_seconds` with what they took.
     progress: called after every segment with the segments done and all of them; may raise to stop.
     """
     if engine.staged.check:
@@ -209,7 +213,15 @@ def execute(
             if progress:
                 progress(before + segment, plan.num_blocks * segments)
 
-        result = engine.run(plan, block, measure=measure, on_segment=tell)
-        chosen = block.settings[: block.num_settings]
-        collector.add(chosen, block.replicates[: block.num_replicates], result)
+        rows = block.settings[: block.num_settings], block.replicates[: block.num_replicates]
+        found = kept.get(rows_name(rows)) if kept else None
+        if found:
+            result, seconds = found
+            engine.run_seconds.append(seconds)
+            tell(segments)
+        else:
+            result = engine.run(plan, block, measure=measure, on_segment=tell)
+            if kept:
+                kept.put(rows_name(rows), result, engine.run_seconds[-1])
+        collector.add(*rows, result)
     return collector.results()
