@@ -175,12 +175,50 @@ class Raising:
         raise RuntimeError("this rule is broken")
 
 
-@pytest.mark.parametrize("place", [0, 2])
-def test_an_error_of_a_contestant_reaches_the_caller(problem: Any, place: int) -> None:
-    rules: list[Any] = ["sgd", "adam", "momentum", "nesterov"]
-    rules.insert(place, Raising())
+def test_a_contestant_that_cannot_be_run_leaves_the_others_as_they_are(
+    problem: Any, comparison: bench.Comparison, tmp_path: Path
+) -> None:
+    found = bench.run(
+        ["sgd", Raising(), "adam", "levenberg_marquardt", "momentum"], problem, PROTOCOL
+    )
+    assert found.optimizers == (*comparison.optimizers, "raising", "levenberg_marquardt")
+    raising, marquardt = found.not_run
+    assert raising == ("raising", "toy", "it raised RuntimeError: this rule is broken")
+    assert marquardt.reason.startswith("levenberg_marquardt: `residual_fn` must be a function")
+    for name in comparison.optimizers:
+        assert found.values(name, "loss").tobytes() == comparison.values(name, "loss").tobytes()
+    assert found.summary() == [
+        *comparison.summary(),
+        "raising was not run: it raised RuntimeError: this rule is broken",
+        f"levenberg_marquardt was not run: {marquardt.reason}",
+    ]
+    with pytest.raises(ValueError, match="raising") as caught:
+        found.verdict("sgd", "raising")
+    assert str(caught.value) == (
+        "Comparison: `optimizer` must be one that was run on toy; got raising, which was not: it "
+        "raised RuntimeError: this rule is broken."
+    )
+    report.save(found, tmp_path)
+    saved = json.loads((tmp_path / "comparison.json").read_text())
+    assert saved["not_run"][0]["reason"] == raising.reason
+    assert "- raising was not run: it raised" in (tmp_path / "report.md").read_text()
+
+
+def test_what_the_first_raised_is_raised_where_nobody_can_be_run(problem: Any) -> None:
     with pytest.raises(RuntimeError, match="this rule is broken"):
-        bench.run(rules, problem, PROTOCOL)
+        bench.run([Raising()], problem, PROTOCOL)
+
+
+def test_a_problem_on_which_nobody_can_be_run(problem: Any, comparison: bench.Comparison) -> None:
+    broken = dataclasses.replace(problem, loss_name="hinge", name="broken")
+    found = bench.run(["sgd", "adam"], [broken, problem], PROTOCOL)
+    assert found.problems == ("toy",)
+    assert found.values("sgd", "loss").tobytes() == comparison.values("sgd", "loss").tobytes()
+    told = words.unplayed(found)
+    assert [text.partition(" must")[0] for text in told] == [
+        "broken: sgd was not run: losses.hinge: `targets`",
+        "broken: adam was not run: losses.hinge: `targets`",
+    ]
 
 
 def test_an_error_of_a_problem_reaches_the_caller(problem: Any) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnn.bench import words
-from jaxnn.bench.contest import Outcome
+from jaxnn.bench.contest import NotRun, Outcome
 from jaxnn.bench.protocol import Protocol
 from jaxnn.bench.statistics import Estimate, Paired, compare, holm, mean_interval, median_interval
 from jaxnn.errors import bad_value, unknown_name
@@ -54,6 +54,7 @@ class Comparison:
     protocol: Protocol
     outcomes: tuple[Outcome, ...]
     targets: dict[str, Any] = dataclasses.field(default_factory=dict)  # problem → Target or None
+    not_run: tuple[NotRun, ...] = ()
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -62,8 +63,8 @@ class Comparison:
 
     @property
     def optimizers(self) -> tuple[str, ...]:
-        """The contestants' names."""
-        return tuple(dict.fromkeys(o.optimizer for o in self.outcomes))
+        """The contestants' names, with those that were not run everywhere."""
+        return tuple(dict.fromkeys(o.optimizer for o in (*self.outcomes, *self.not_run)))
 
     def __repr__(self) -> str:
         against = f"{', '.join(self.optimizers)} on {', '.join(self.problems)}"
@@ -88,6 +89,11 @@ class Comparison:
     def _outcome(self, optimizer: str, problem: str) -> Outcome:
         if optimizer not in self.optimizers:
             raise unknown_name("Comparison", "optimizer", optimizer, self.optimizers)
+        for absent in self.not_run:
+            if (absent.optimizer, absent.problem) == (optimizer, problem):
+                constraint = f"one that was run on {problem}"
+                got = f"{optimizer}, which was not: {absent.reason}"
+                raise bad_value("Comparison", "optimizer", constraint, got)
         return next(o for o in self.on(problem) if o.optimizer == optimizer)
 
     def metrics(self, problem: str | None = None) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ from jaxnn.sweeps import (
 )
 from jaxnn.training import stages
 
-__all__ = ["Outcome", "Progress", "contest", "steps_to_target"]
+__all__ = ["NotRun", "Outcome", "Progress", "contest", "steps_to_target"]
 
 SHORT = 50_000
 """Steps of all runs together up to which compiling fast saves more than running fast."""
@@ -89,6 +89,14 @@ class Outcome:
         """[evaluation seeds, steps] of a scalar of the chosen setting; NaN where not recorded."""
         chosen = self.evaluation.columns["setting"] == 0
         return self.evaluation.curves[name][chosen].astype(np.float64)
+
+
+class NotRun(NamedTuple):
+    """A contestant that could not be run on a problem, and what it raised."""
+
+    optimizer: str
+    problem: str
+    reason: str
 
 
 def contest(

@@ -106,6 +106,7 @@ def _write(comparison: Comparison, folder: Path) -> None:
         "protocol": dataclasses.asdict(comparison.protocol),
         "made_with": _provenance(),
         "summary": {p: comparison.summary(p) for p in comparison.problems},
+        "not_run": [one._asdict() for one in comparison.not_run],
         "table": [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)],
     }
     (folder / "comparison.json").write_text(
@@ -126,6 +127,7 @@ def _write(comparison: Comparison, folder: Path) -> None:
             f"![Sensitivity]({sensitivity})",
             "",
         ]
+    lines += [f"- {text}" for text in words.unplayed(comparison)]
     protocol = ", ".join(f"{k} {v}" for k, v in dataclasses.asdict(comparison.protocol).items())
     made = ", ".join(f"{k} {v}" for k, v in _provenance().items())
     lines += [f"Protocol: {protocol}.", "", f"Made with {made}.", ""]

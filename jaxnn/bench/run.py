@@ -15,13 +15,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxnn.bench.comparison import Comparison
-from jaxnn.bench.contest import Outcome, contest
+from jaxnn.bench.contest import NotRun, Outcome, contest
 from jaxnn.bench.protocol import Protocol
-from jaxnn.errors import bad_type, bad_value, unknown_name
+from jaxnn.errors import BadInput, bad_type, bad_value, unknown_name
 from jaxnn.optimizers import check_rule
 from jaxnn.optimizers.base import name_of
 from jaxnn.problems import resolve as resolve_problem
-from jaxnn.sweeps import Store
+from jaxnn.sweeps import Store, StoreError
 from jaxnn.training.train import checked_hyper
 
 __all__ = ["contestants", "run"]
@@ -52,8 +52,10 @@ def run(
     same call goes on from there; contestants, problems or seeds that come later reuse what is
     there, and what would be computed otherwise than before is computed anew.
     progress: called from worker threads with (optimizer, problem, phase, done, total).
-    Contestants run side by side, two at least and one for each local device. Raises ValueError and
-    TypeError for bad input before anything compiles; Ctrl-C stops after the segments that run.
+    Contestants run side by side, two at least and one for each local device. One that raises when
+    it is traced, compiled or run is in `Comparison.not_run`, and the others go on.
+    Raises ValueError and TypeError for bad input before anything compiles, what the first
+    contestant raised where all did, and StoreError; Ctrl-C stops after the segments that run.
     """
     protocol = protocol or Protocol()
     held = dict(fixed or {})
@@ -67,7 +69,7 @@ def run(
     jobs = [(rule, problem) for problem in built for rule in rules]
     stop, x64 = threading.Event(), jnp.result_type(float) == jnp.float64
 
-    def one(number: int) -> Outcome:
+    def one(number: int) -> Outcome | Exception:
         rule, problem = jobs[number]
 
         def tell(phase: str, done: int, total: int) -> None:
@@ -82,6 +84,11 @@ def run(
             with jax.enable_x64(x64), jax.default_device(device):
                 numbers = held.get(name_of(rule))
                 return contest(rule, problem, protocol, fixed=numbers, store=kept, progress=tell)
+        except (StoreError, _StoppedError):
+            stop.set()
+            raise
+        except Exception as error:
+            return error
         except BaseException:
             stop.set()
             raise
@@ -104,12 +111,27 @@ def run(
             # What stopped the others comes before their saying that they were stopped.
             for error in sorted(raised, key=lambda e: isinstance(e, _StoppedError)):
                 raise error
-            outcomes = [future.result() for future in futures]
+            found = [future.result() for future in futures]
         except BaseException:
             stop.set()
             pool.shutdown(cancel_futures=True)
             raise
-    return Comparison(protocol, tuple(outcomes), {p.name: p.target for p in built})
+    outcomes = tuple(one for one in found if isinstance(one, Outcome))
+    for error in found:
+        if not outcomes and isinstance(error, Exception):
+            raise error
+    not_run = (
+        NotRun(name_of(rule), problem.name, _reason(error))
+        for (rule, problem), error in zip(jobs, found, strict=True)
+        if isinstance(error, Exception)
+    )
+    return Comparison(protocol, outcomes, {p.name: p.target for p in built}, tuple(not_run))
+
+
+def _reason(error: Exception) -> str:
+    """What was raised, in a sentence."""
+    text = str(error).strip().partition("\n")[0]
+    return text if isinstance(error, BadInput) else f"it raised {type(error).__name__}: {text}"
 
 
 def _opened(path: str | PathLike[str]) -> Store:

@@ -13,7 +13,7 @@ from jaxnn.bench.statistics import Estimate
 if TYPE_CHECKING:
     from jaxnn.bench.comparison import Comparison, Verdict
 
-__all__ = ["estimate", "number", "setting", "summary", "verdict"]
+__all__ = ["estimate", "number", "setting", "summary", "unplayed", "verdict"]
 
 
 def number(value: float, metric: str = "loss") -> str:
@@ -74,7 +74,8 @@ def _join(names: Iterable[str]) -> str:
 def summary(comparison: Comparison, problem: str) -> list[str]:
     """A paragraph a metric: who leads, whom that beats, who cannot be told apart."""
     metrics = comparison.metrics(problem)
-    runs = [comparison.values(name, m, problem) for name in comparison.optimizers for m in metrics]
+    names = [outcome.optimizer for outcome in comparison.on(problem)]
+    runs = [comparison.values(name, m, problem) for name in names for m in metrics]
     # A run that failed is NaN, and NaN is not like itself.
     exact = all(bool(np.all(values == values[0])) for values in runs)
     paragraphs = [_paragraph(comparison, problem, metric, exact=exact) for metric in metrics]
@@ -83,7 +84,17 @@ def summary(comparison: Comparison, problem: str) -> list[str]:
             "Every seed gave the same figures: their intervals have no width, and they compare as "
             "they stand."
         )
-    return paragraphs
+    absent = [one for one in comparison.not_run if one.problem == problem]
+    return paragraphs + [f"{one.optimizer} was not run: {one.reason}" for one in absent]
+
+
+def unplayed(comparison: Comparison) -> list[str]:
+    """A sentence for each contestant on a problem on which nobody could be run."""
+    return [
+        f"{one.problem}: {one.optimizer} was not run: {one.reason}"
+        for one in comparison.not_run
+        if one.problem not in comparison.problems
+    ]
 
 
 def _paragraph(comparison: Comparison, problem: str, metric: str, *, exact: bool) -> str:

@@ -156,7 +156,7 @@ def parse_fixed(assignments: list[str]) -> dict[str, dict[str, float]]:
 
 def show(console: Console, comparison: Comparison) -> None:
     """The table and the verdict of every problem."""
-    from jaxnn.bench import report
+    from jaxnn.bench import report, words
 
     for problem in comparison.problems:
         heads, body = report.headings(comparison, problem), report.rows(comparison, problem)
@@ -169,8 +169,10 @@ def show(console: Console, comparison: Comparison) -> None:
         console.print(_grid(["", "best setting"], report.settings(comparison, problem)))
         console.print()
         for paragraph in comparison.summary(problem):
-            console.print(f"• {paragraph}", highlight=False)
+            console.print(f"• {paragraph}", highlight=False, markup=False)
         console.print()
+    for paragraph in words.unplayed(comparison):
+        console.print(f"• {paragraph}", highlight=False, markup=False)
 
 
 def _grid(heads: list[str], body: list[list[str]]) -> Table:
