@@ -29,7 +29,8 @@ def bench(
     optimizers: Annotated[
         str,
         typer.Option(
-            help="Contestants, by name, with commas between.",
+            help="Contestants with commas between: adam, rmsprop(centered=True), clipped(adamw), "
+            "scheduled(adam, learning_rate=cosine), optax:lion, my_module:my_rule.",
             show_default=DEFAULT_OPTIMIZERS.replace(",", ", "),
         ),
     ] = DEFAULT_OPTIMIZERS,
@@ -69,17 +70,19 @@ def bench(
     set_up()
     from jaxnn.bench import QUICK, Protocol, report
     from jaxnn.bench.run import contestants
+    from jaxnn.cli.contestants import load_contestants, parse_fixed
     from jaxnn.cli.load import load_problem
     from jaxnn.errors import bad_value
+    from jaxnn.optimizers.base import name_of
 
     chosen = {"num_steps": steps, "tuning_trials": trials, "evaluation_seeds": seeds, "seed": seed}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     base = dataclasses.asdict(QUICK if quick else Protocol())
     base["record_every"] = min(base["record_every"], max(chosen.get("num_steps", 500), 1))
     protocol = Protocol(**{**base, **chosen})
-    names = [name.strip() for name in optimizers.split(",") if name.strip()]
-    fixed = parse_fixed(set_ or [])
-    contestants(names, fixed)
+    rules = load_contestants(optimizers, tell=_tell)
+    fixed = parse_fixed(set_ or [], tuple(map(name_of, rules)))
+    contestants(rules, fixed)
     the_problem = load_problem(problem)
     if out == Path():
         fix = "Name a new one, or leave --out away."
@@ -90,7 +93,7 @@ def bench(
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
         report.prepare(folder)
         try:
-            comparison = _compared(names, the_problem, protocol, fixed)
+            comparison = _compared(rules, the_problem, protocol, fixed)
         except BaseException:
             with contextlib.suppress(OSError):  # somebody has put something there
                 for path in missing:
@@ -106,7 +109,7 @@ def bench(
 
 
 def _compared(
-    names: list[str], problem: Any, protocol: Protocol, fixed: dict[str, dict[str, float]]
+    rules: list[Any], problem: Any, protocol: Protocol, fixed: dict[str, dict[str, float]]
 ) -> Comparison:
     """The comparison, with its progress on the screen. Ctrl-C raises KeyboardInterrupt."""
     from rich.console import Console
@@ -114,19 +117,20 @@ def _compared(
     from jaxnn.bench import run
     from jaxnn.cli.background import in_background
     from jaxnn.cli.progress import ContestProgress
+    from jaxnn.optimizers.base import name_of
 
     console = Console()
-    plural = "" if len(names) == 1 else "s"
+    plural = "" if len(rules) == 1 else "s"
     console.print(
-        f"[bold]{problem.name}[/bold]: {len(names)} optimizer{plural} × ({protocol.tuning_trials} "
+        f"[bold]{problem.name}[/bold]: {len(rules)} optimizer{plural} × ({protocol.tuning_trials} "
         f"tuning trials × {protocol.tuning_seeds} seeds + {protocol.evaluation_seeds} fresh seeds)"
         f" × {protocol.num_steps} steps",
         highlight=False,
     )
     threading.Thread(target=_import_late, daemon=True).start()
-    with ContestProgress(console, names) as progress:
+    with ContestProgress(console, list(map(name_of, rules))) as progress:
         return in_background(
-            functools.partial(run, names, problem, protocol, fixed=fixed, progress=progress)
+            functools.partial(run, rules, problem, protocol, fixed=fixed, progress=progress)
         )
 
 
@@ -136,22 +140,8 @@ def _import_late() -> None:
     import scipy.stats  # noqa: F401
 
 
-def parse_fixed(assignments: list[str]) -> dict[str, dict[str, float]]:
-    """`adam.b1=0.8` as {"adam": {"b1": 0.8}}. Raises ValueError for anything else."""
-    from jaxnn.errors import bad_value
-
-    fixed: dict[str, dict[str, float]] = {}
-    for text in assignments:
-        target, _, value = text.partition("=")
-        name, _, field = target.strip().partition(".")
-        try:
-            fixed.setdefault(name, {})[field] = float(value)
-        except ValueError:
-            field = ""
-        if not field:
-            fix = "For example adam.b1=0.8."
-            raise bad_value("bench", "set", "optimizer.number=value", repr(text), fix)
-    return fixed
+def _tell(name: str) -> None:
+    typer.echo(f"checking that {name} keeps the contracts of a rule", err=True)
 
 
 def show(console: Console, comparison: Comparison) -> None:
