@@ -10,6 +10,7 @@ answer with exit code 2.
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Iterable, Mapping
 from types import FunctionType, ModuleType
 from typing import Any, TypeVar, cast
@@ -24,6 +25,7 @@ __all__ = [
     "check_seed",
     "look_up",
     "look_up_function",
+    "note_mode",
     "shown",
     "unknown_name",
 ]
@@ -148,6 +150,18 @@ def look_up_function(
         return cast(T, got)
     fix = f"Try {next(iter(table))!r}."
     raise bad_type(where, "name", "a name or a function", repr(got), fix)
+
+
+MORE_IS_BETTER = frozenset(
+    {"acc", "accuracy", "auc", "auroc", "f1", "precision", "r2", "recall", "return", "reward"}
+)
+
+
+def note_mode(where: str, metric: str, mode: str) -> None:
+    """A warning where the smallest is asked for of what is better when larger, by its name."""
+    if mode == "min" and metric.lower().rpartition("_")[2] in MORE_IS_BETTER:
+        text = f"{where}: {metric!r} is better when larger, by its name, and mode is 'min'."
+        warnings.warn(f"{text} Pass mode='max'.", stacklevel=3)
 
 
 def check_integer(where: str, name: str, got: Any, *, low: int, high: int | None = None) -> int:

@@ -31,7 +31,7 @@ def trial(key, hyper):
     return {"loss": (jnp.log10(hyper["rate"]) + 2) ** 2 + noise}
 
 def failing(key, hyper):
-    return {"loss": jnp.nan * hyper["rate"]}
+    return {"loss": jnp.nan * hyper["rate"] * jax.random.normal(key)}
 
 def begin(key, hyper, data):
     return {"at": hyper["rate"] * 1.0}
@@ -47,7 +47,7 @@ stepped = Staged(begin, advance, ends, 8)
 
 def wide(key, hyper):
     rest = sum(x for name, x in hyper.items() if name.startswith("b"))
-    return {"loss": hyper["rate"] * len(hyper["name"]) + rest}
+    return {"loss": hyper["rate"] * len(hyper["name"]) + rest + jax.random.normal(key)}
 
 def nap(x):
     time.sleep(0.02)
@@ -306,6 +306,7 @@ def test_a_preview_of_many_structures_and_of_a_sampler(
     (folder / "many.toml").write_text(
         """
 num_trials = 2
+width = [1, 28]
 [space]
 rate = { log_uniform = [1e-4, 1e-1] }
 name = { grid = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n"] }

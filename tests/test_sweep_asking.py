@@ -18,6 +18,9 @@ from jaxnn.sweeps import Optuna, Store, StoreError
 from jaxnn.sweeps.asking import Asker, method_from_plain
 from jaxnn.sweeps.settings import at_points
 
+# What a sampler is told does not depend on seeds: toys here are functions of the numbers alone.
+pytestmark = pytest.mark.filterwarnings("ignore:The trial does not read its key")
+
 SPACE = {
     "x": uniform(-1.0, 1.0),
     "rate": log_uniform(1e-4, 1e-1),

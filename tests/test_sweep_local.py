@@ -44,6 +44,23 @@ def test_a_device_that_compiled_a_program_before_takes_its_last_block() -> None:
     assert sorted(one.number for one in found) == [0, 1]
 
 
+def test_who_compiled_a_program_before_but_is_not_there_is_not_waited_for() -> None:
+    here, away = jax.local_devices()[0], "cpu"
+    programs = [Program(lambda: Fake(lambda block: None)) for _ in range(2)]
+    programs[0].engine(away)
+    programs[1].engine(here)
+    todo = [unit._replace(group=k % 2) for k, unit in enumerate(units(3))]
+    found: list[Done] = []
+    run_units(programs, todo, devices=[here], on_results=found.extend)
+    assert sorted(one.number for one in found) == [0, 1, 2]
+
+
+def test_blocks_that_nobody_runs_are_an_error() -> None:
+    program = Program(lambda: Fake(lambda block: None))
+    with pytest.raises(RuntimeError, match="1 of 1 blocks were run by nobody"):
+        run_units([program], units(1), devices=[], on_results=lambda done: None)
+
+
 def test_a_program_is_not_compiled_again_for_its_last_block() -> None:
     made: list[None] = []
 
@@ -98,4 +115,5 @@ def test_what_is_done_is_handed_over_when_a_callback_raises() -> None:
         run_units(
             [Program(lambda: Telling(None))], units(50), devices=jax.local_devices()[:1], **told
         )
+    assert numbers
     assert numbers == list(range(max(numbers) + 1))

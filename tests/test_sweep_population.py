@@ -215,7 +215,15 @@ def test_states_and_numbers_are_those_of_the_lineage(evolved: Any) -> None:
         np.testing.assert_allclose(table["loss"][row], state["x"] ** 2, rtol=2e-5, atol=1e-12)
     # The table has the numbers at the end.
     np.testing.assert_array_equal(table["rate"][::2], lineage.numbers["rate"][-1])
-    assert evolved.best("loss")["rate"] in lineage.numbers["rate"][-1]
+    (leader,) = evolved.leaders("loss", number=1)
+    with pytest.warns(UserWarning, match="other numbers on the way") as caught:
+        assert evolved.best("loss") == leader.setting
+    told = f"see results.lineage.schedule({leader.number})."
+    assert str(caught[0].message).endswith(told)
+    assert leader.setting["rate"] in lineage.numbers["rate"][-1]
+    assert not lineage.is_constant(leader.number)
+    constant = lineage._replace(numbers={"rate": np.ones_like(lineage.numbers["rate"])})
+    assert constant.is_constant(leader.number)
 
 
 def test_what_has_failed_is_replaced() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import linecache
 from typing import Any
 
 import jax
@@ -14,9 +16,12 @@ from jaxnn.errors import BadInput, BadType, BadValue
 from jaxnn.space import choice, integers, structural, uniform
 from jaxnn.sweeps import Staged
 
+COUNT = itertools.count()
+
 SPACE = {"x": uniform(0.0, 1.0), "n": integers(1, 4)}
 NUMBERS = (
-    "structural, since the trial uses it for a shape or a branch of Python; got a traced number"
+    "structural, since the trial uses it for a shape or a branch of Python; got a traced number "
+    "({place})"
 )
 
 
@@ -34,6 +39,22 @@ def branch(key: Any, hyper: Any) -> Any:
 
 def cast(key: Any, hyper: Any) -> Any:
     return {"loss": hyper["n"] * float(hyper["x"])}
+
+
+def of_numpy(key: Any, hyper: Any) -> Any:
+    return {"loss": hyper["n"] * np.sin(hyper["x"])}
+
+
+def words(key: Any, hyper: Any) -> Any:
+    return {"loss": hyper["n"] * hyper["x"], "word": "a"}
+
+
+def own_status(key: Any, hyper: Any) -> Any:
+    return {"loss": hyper["n"] * 1.0, "status": hyper["x"]}
+
+
+def impure(key: Any, hyper: Any) -> Any:
+    return {"loss": hyper["n"] * hyper["x"] + next(COUNT)}
 
 
 def both(key: Any, hyper: Any) -> Any:
@@ -77,7 +98,35 @@ def mismatched(key: Any, hyper: Any) -> Any:
             BadType,
             f'`x` must be {NUMBERS}. Declare it: space = {{"x": structural([...])}}.',
         ),
-        (cast, BadType, f'`x` must be {NUMBERS}. Declare it: space = {{"x": structural([...])}}.'),
+        (
+            cast,
+            BadType,
+            "`x` must be used as it is, an array of JAX; got float(...) ({place}). Leave float "
+            "away, and take jax.numpy in the place of math.",
+        ),
+        (
+            of_numpy,
+            BadType,
+            "`x` must be used by functions of JAX; got a call of NumPy ({place}). Take that of "
+            "jax.numpy.",
+        ),
+        (
+            words,
+            BadType,
+            "`metrics['word']` must be a scalar or an array; got 'a'.",
+        ),
+        (
+            own_status,
+            BadType,
+            "`metrics['status']` must be an int32 scalar, the code of what became of the trial; "
+            "got float32. Rename it, or report 0 where all is well: see sweeps.Results.",
+        ),
+        (
+            impure,
+            BadValue,
+            "`trial` must be pure; got one that computes something else each time it is traced. "
+            "Draw with jax.random from its key, and pass data as `data`.",
+        ),
         (
             both,
             BadType,
@@ -125,7 +174,10 @@ def test_a_trial_that_cannot_run(trial: Any, kind: type, text: str) -> None:
         sweeps.run(trial, SPACE, num_trials=4)
     assert type(caught.value) is kind
     line = trial.__code__.co_firstlineno + 1
-    assert str(caught.value) == "sweeps.run: " + text.replace("{line}", str(line))
+    source = linecache.getline(__file__, line).strip()
+    place = f"test_sweep_preflight.py, line {line}: {source}"
+    got = str(caught.value).replace("sweeps: `metrics", "sweeps.run: `metrics")
+    assert got == "sweeps.run: " + text.replace("{place}", place).replace("{line}", str(line))
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import pty
 import sqlite3
+import subprocess
+import sys
 from typing import Any
 
 import jax
@@ -35,6 +39,20 @@ def as_bytes(results: Any) -> dict[str, Any]:
     return {k: x.tolist() if x.dtype == object else x.tobytes() for k, x in columns.items()}
 
 
+def test_a_program_is_the_same_in_a_terminal() -> None:
+    program = (
+        "import jax; from jaxnn.sweeps.manifest import program_hash; "
+        "print(program_hash(jax.make_jaxpr(lambda x: x + 1)(1.0)), flush=True)"
+    )
+    command = [sys.executable, "-c", program]
+    piped = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    mine, its = pty.openpty()
+    subprocess.run(command, stdout=its, check=True)
+    os.close(its)
+    assert os.read(mine, 100).decode().split() == piped.split()
+    os.close(mine)
+
+
 @pytest.fixture
 def path(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path / "sweep.db"
@@ -52,8 +70,10 @@ def test_a_stopped_sweep_goes_on_and_runs_no_block_twice(
     path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = as_bytes(run(None))
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as stopped:
         run(path, progress=stop_after(3))
+    note = f"What is done is in {path}: the same call goes on from there."
+    assert stopped.value.__notes__ == [note]
     with Store.open(path, read_only=True) as store:
         before = store.names()
     assert 3 <= len(before) < 8

@@ -359,10 +359,10 @@ def test_a_rung_that_says_little_of_the_next_is_told() -> None:
         rungs.replicates,
         np.hstack([rungs.scores, ends]),
     )
-    assert longer.advice()[0].endswith("both. Begin later, for example with first=100.")
+    assert longer.advice()[0].endswith("were. Begin later, for example with first=100.")
     assert rungs.advice() == [
         "At step 10 the ranks by 'loss' say little of those at step 100: their correlation is -1.00"
-        " over 8 that reached both. Look less often."
+        " over the 8 that reached both, which are more alike than all were. Look less often."
     ]
     fewer = Rungs("loss", rungs.steps, rungs.settings[:7], rungs.replicates[:7], rungs.scores[:7])
     assert not fewer.advice()

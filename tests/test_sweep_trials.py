@@ -15,7 +15,7 @@ import pytest
 
 from jaxnn import sweeps, training
 from jaxnn.space import choice, grid, integers, log_uniform, structural, uniform
-from jaxnn.sweeps import TUNING, Staged, by_structure
+from jaxnn.sweeps import TUNING, Staged, build, by_structure
 
 MAKE = {"sin": jnp.sin, "cos": jnp.cos}
 
@@ -25,6 +25,7 @@ def named(key: Any, hyper: Any) -> Any:
     return {"loss": MAKE[hyper["name"]](hyper["x"]) + hyper.get("extra", 0.0)}
 
 
+@pytest.mark.filterwarnings("ignore:The trial does not read its key")
 def test_structure_is_a_program_and_rows_stay_in_order() -> None:
     space = {
         "x": uniform(0, 1),
@@ -57,6 +58,24 @@ def test_a_trial_made_for_each_structure() -> None:
         np.testing.assert_allclose(
             table["loss"][row], run.history.validation["loss"][-1], rtol=1e-4
         )
+
+
+def test_a_number_that_decides_what_is_made_is_told() -> None:
+    def make(structure: Any) -> Any:
+        return training.stages("moons", structure["rule"], num_steps=int(structure["steps"]))
+
+    space = {"learning_rate": 0.1, "steps": 4, "rule": "sgd"}
+    with pytest.raises(ValueError, match="structural") as caught:
+        sweeps.run(by_structure(make), space)
+    assert str(caught.value) == (
+        "sweeps.by_structure: `steps` must be structural, since what is made depends on it; got a "
+        'traced number. Declare it: space = {"steps": structural(...)}.'
+    )
+    with pytest.raises(ValueError, match="rule") as caught:
+        sweeps.run(by_structure(lambda s: s["rul"]), space)
+    assert str(caught.value) == (
+        "sweeps.by_structure: `structure` must be one of rule; got 'rul'. Did you mean 'rule'?"
+    )
 
 
 def test_structure_reaches_the_functions_of_a_staged_trial() -> None:
@@ -258,6 +277,20 @@ def test_an_error_in_a_block_ends_the_sweep_with_it() -> None:
 def test_advice_where_most_lanes_are_padding() -> None:
     space = {"x": uniform(0, 1), "n": structural(integers(1, 16))}
     trial = lambda key, hyper: {"loss": hyper["x"] * hyper["n"]}  # noqa: E731
+    assert (
+        build.build(
+            trial,
+            space,
+            num_trials=32,
+            num_seeds=1,
+            seed=0,
+            method="sobol",
+            width=None,
+            common=True,
+            ceiling=None,
+        ).advice()
+        == []
+    )  # by default blocks are as narrow as structures are small
     with pytest.warns(UserWarning, match="lanes are padding") as caught:
         sweeps.run(trial, space, num_trials=32, width=(1, 32))
     assert str(caught[0].message).startswith("480 of 512 lanes are padding (94%): 16 programs of ")

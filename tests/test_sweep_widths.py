@@ -74,6 +74,7 @@ def test_the_own_width_is_bit_equal_and_another_is_not() -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
+@pytest.mark.filterwarnings("ignore:The trial does not read its key")
 def test_the_command_and_a_store(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -193,6 +194,7 @@ def test_a_sweep_of_training_is_each_run_alone() -> None:
             np.testing.assert_allclose(table[name][row], values[-1], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:The trial does not read its key")
 def test_failures_rank_last() -> None:
     def trial(key: Any, hyper: Any) -> Any:
         del key
@@ -309,6 +311,47 @@ def test_where_a_check_is_convex_only_the_corners_are_checked() -> None:
     settings[8]["y"] = 1.0
     with pytest.raises(ValueError, match=r"x \+ y is 2\."):
         sweeps.run(convex, settings, num_seeds=1)
+
+
+def test_a_metric_that_is_better_when_larger_is_told() -> None:
+    def trial(key: Any, hyper: Any) -> Any:
+        return {"loss": hyper["x"] + jax.random.normal(key), "val_acc": hyper["x"]}
+
+    found = sweeps.run(trial, {"x": uniform(0.0, 1.0)}, num_trials=4)
+    text = "'val_acc' is better when larger, by its name, and mode is 'min'. Pass mode='max'."
+    with pytest.warns(UserWarning, match="better") as caught:
+        found.best("val_acc")
+    assert str(caught[0].message) == f"Results: {text}"
+    assert found.best("val_acc", mode="max") == found.setting(int(found.columns["x"].argmax()))
+    rule = sweeps.MedianRule("at", first=2, every=2)
+    with pytest.raises(ValueError, match="Did you mean 'at'"):
+        sweeps.run(
+            WALK,
+            {"x": 0.0, "y": uniform(0, 1)},
+            num_trials=2,
+            stop=dataclasses.replace(rule, metric="validation_at"),
+        )
+    acc = WALK._replace(measure=lambda state, hyper, data: {"acc": state["at"]})
+    with pytest.warns(UserWarning, match=r"sweeps\.run: 'acc' is better when larger"):
+        sweeps.run(
+            acc,
+            {"x": 0.0, "y": uniform(0, 1)},
+            num_trials=2,
+            stop=dataclasses.replace(rule, metric="acc"),
+        )
+
+
+def test_seeds_of_a_trial_that_does_not_read_its_key_are_told() -> None:
+    def trial(key: Any, hyper: Any) -> Any:
+        return {"loss": hyper["x"] + jax.random.normal(jax.random.key(0))}
+
+    with pytest.warns(UserWarning, match="key") as caught:
+        found = sweeps.run(trial, {"x": uniform(0.0, 1.0)}, num_trials=4, num_seeds=3)
+    assert str(caught[0].message) == (
+        "The trial does not read its key, so that its 3 seeds give the same and intervals have no "
+        "width."
+    )
+    assert (np.ptp(found.by_setting("loss"), axis=1) == 0).all()
 
 
 @pytest.mark.parametrize("name", ["x", "setting", "replicate"])

@@ -57,7 +57,7 @@ _SPEAKERS = {"Protocol", "bench", "bench.run", "report"}
 _TABLES = {"optimizers.get": "--optimizers", "problems.get": "--problem"}
 
 
-def _in_options(sentence: str) -> str:
+def _in_options(sentence: str, *, fixing: bool) -> str:
     """The sentence with an argument of Python called what it is called in the shell."""
     found = re.match(r"([\w.]+): `(\w+)` must be ", sentence)
     if not found:
@@ -68,6 +68,8 @@ def _in_options(sentence: str) -> str:
         table = where.partition(".")[0]
         return f"`{_TABLES[where]}` must be a known name; got {got} See `jaxnn list {table}`."
     if name == "hyper" and not where.startswith("sweeps"):
+        if not fixing:  # a name of a sweep's space
+            return f"{where}: `space` must be {rest}"
         return f"`--set {where}` must be {rest}"
     if where in _SPEAKERS and name in _OPTIONS:
         return f"`{_OPTIONS[name]}` must be {rest}"
@@ -83,7 +85,8 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except BadInput as error:
-            typer.echo(f"error: {_in_options(str(error))}", err=True)
+            fixing = command.__module__.endswith("bench")  # which alone has --set
+            typer.echo(f"error: {_in_options(str(error), fixing=fixing)}", err=True)
             raise typer.Exit(2) from None
         except Exception as error:
             # A store that cannot be read or written: by name, since sweeps import jax.

@@ -138,8 +138,12 @@ def _width(columns: Sequence[tuple[str, list[str]]]) -> int:
 
 
 def _curves(found: Results, leaders: Sequence[Leader], metric: str) -> tuple[str, Sparks] | None:
-    """Of the metric, the loss or whatever has a value a step: its name, and a line for each."""
-    name = next((x for x in (metric, "loss", *found.curves) if x in found.curves), None)
+    """Of the metric, the loss or whatever has a value a step: its name, and a line for each.
+
+    That on the validation rows comes first, since the metrics are measured there.
+    """
+    wanted = (f"validation_{metric}", metric, "validation_loss", "loss", *found.curves)
+    name = next((x for x in wanted if x in found.curves), None)
     if name is None:
         return None
     of_settings = found.curves[name].reshape(found.num_settings, found.num_seeds, -1)

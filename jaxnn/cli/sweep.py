@@ -24,6 +24,8 @@ class _Group(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         short = bool(args) and ":" in args[0]
+        if args and not (short or args[0].startswith("-") or args[0] in self.commands):
+            ctx.fail(f"No such command {args[0]!r}. A trial is module:function.")
         return super().parse_args(ctx, ["run", *args] if short else args)
 
 

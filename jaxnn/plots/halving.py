@@ -92,7 +92,8 @@ def _name_rungs(axes: Axes, kind: scales.Kind, x: NDArray[Any], y: NDArray[np.fl
     start, end = scales.even(kind, [low, high])
     shares = (scales.even(kind, x) - start) / (end - start)
     named = _roomy(shares, 0.085)
-    axes.set_xticks(x[named], scales.texts(x[named], rounded=True))
+    whole = np.all(x == np.round(x)) and x[-1] < 1e5
+    axes.set_xticks(x[named], scales.texts(x[named], rounded=not whole))
     over: dict[str, Any] = {
         "transform": axes.transAxes,
         "ha": "center",

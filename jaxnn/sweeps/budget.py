@@ -46,6 +46,7 @@ def fit_width(
     num_settings: int,
     num_seeds: int,
     *,
+    sizes: Sequence[int] = (),
     width: Width | None = None,
     memory: float | str | None = None,
     common: bool = True,
@@ -53,7 +54,8 @@ def fit_width(
 ) -> Width:
     """The one width of all programs of a sweep: that by default, halved until a block fits.
 
-    groups: of each program its trial and its numbers. width: as given, which is then only checked.
+    groups: of each program its trial and its numbers. sizes: how many settings each has, for which
+    blocks are narrowed where they would be mostly padding. width: as given, only checked.
     memory: bytes, or a string such as "2 GiB"; by default half of what there is. It is that of each
     accelerator, and of all CPU devices of the host together.
     Only programs for which `bound` does not tell are compiled, at small widths. Raises ValueError
@@ -68,9 +70,10 @@ def fit_width(
         rows = num_settings * num_seeds // len(groups)
         lanes = _default_lanes([staged for staged, _ in groups], bounds, rows)
         start = default_width(num_settings, num_seeds, lanes=lanes)
-        sizes = [start.lanes >> k for k in range(start.lanes.bit_length())]
+        start = _less_padding(start, sizes)
+        smaller = [start.lanes >> k for k in range(start.lanes.bit_length())]
     else:
-        start, sizes = width, range(width.lanes, 0, -1)
+        start, smaller = width, range(width.lanes, 0, -1)
     fits = start
     devices = min(_num_devices(), num_settings * num_seeds)
     data = _data_bytes(groups)
@@ -79,7 +82,7 @@ def fit_width(
         if devices * (above.at(fits) + beside) <= budget:
             continue
         needs = _Needs(group, options, beside, devices)
-        shapes = (default_width(fits.settings, fits.replicates, lanes=n) for n in sizes)
+        shapes = (default_width(fits.settings, fits.replicates, lanes=n) for n in smaller)
         fits = next((shape for shape in shapes if needs.at(shape) <= budget), None)
         if fits is None:
             one = f"at least {_text(needs.at(Width(1, 1)))}, which one trial takes"
@@ -110,6 +113,22 @@ class _Needs:
         known = self._known[kind]
         spare = 1.0 if known.convolves else SPARE.get(_platform(), 1.0)
         return math.ceil(self.devices * (spare * known.at(width) + self.beside))
+
+
+BLOCK = 16
+"""A block costs as much as so many lanes beside those that it has."""
+
+
+def _less_padding(start: Width, sizes: Sequence[int]) -> Width:
+    """A width of fewer settings, where programs have so few that blocks would be mostly padding."""
+    if len(sizes) < 2:
+        return start
+
+    def cost(settings: int) -> int:
+        lanes = BLOCK + start.replicates * settings
+        return sum(math.ceil(size / settings) * lanes for size in sizes)
+
+    return start._replace(settings=min(range(start.settings, 0, -1), key=cost))
 
 
 def _default_lanes(trials: Sequence[Staged], bounds: Sequence[Memory], rows: int) -> int:

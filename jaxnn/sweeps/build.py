@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnn.errors import bad_type, bad_value, check_integer, shown
+from jaxnn.errors import bad_type, bad_value, check_integer, note_mode, shown
 from jaxnn.space import Space
 from jaxnn.sweeps import manifest
 from jaxnn.sweeps.asking import Asker, Optuna, method_to_plain
@@ -27,7 +27,7 @@ from jaxnn.sweeps.local import Program, Unit
 from jaxnn.sweeps.naming import block_name
 from jaxnn.sweeps.plan import TUNING, Plan, Width
 from jaxnn.sweeps.population import PopulationBased, check_space
-from jaxnn.sweeps.preflight import preflight
+from jaxnn.sweeps.preflight import Traced, preflight
 from jaxnn.sweeps.rules import AnyRule, check_rule, rule_to_plain
 from jaxnn.sweeps.settings import Group, Method, Settings, at_points, propose
 from jaxnn.sweeps.states import States
@@ -52,6 +52,7 @@ class Sweep:
     space: Any = None
     rule: AnyRule | None = None
     ladder: Ladder | None = None  # where there is a rule
+    reads_key: bool = True
 
     @property
     def num_seeds(self) -> int:
@@ -116,6 +117,11 @@ class Sweep:
     def advice(self) -> list[str]:
         """What would make it cheaper, in sentences."""
         found = advice(self.ladder, self.staged) if self.ladder else []
+        if self.num_seeds > 1 and not self.reads_key:
+            found.append(
+                f"The trial does not read its key, so that its {self.num_seeds} seeds give the same"
+                " and intervals have no width."
+            )
         wasted = self.num_padded / self.num_lanes
         if wasted <= 0.25 or self.num_padded < FEW_LANES:
             return found
@@ -173,15 +179,18 @@ def build(
     alone = stop is not None and stop.unit == "trial"
     given = _checked_width(width, alone=alone)
     groups = tuple(settings.groups())
-    staged, programs, wanted = [], {}, None
+    staged, programs, wanted, reads_key = [], {}, None, False
     hashes = _DataHashes()
     for group in groups:
-        one = bound(trial, group.structure)
+        one = bound(trial, group.structure, group.numbers)
         _check_numbers(one, group)
         dtypes = {name: lane_dtype(column) for name, column in group.numbers.items()}
         traced = preflight(one, dtypes, tuple(settings.kinds))
+        if wanted is None and not first:
+            _check_pure(one, dtypes, tuple(settings.kinds), traced)
         wanted = wanted or traced.metrics
         _check_same(traced.metrics, wanted, group)
+        reads_key = reads_key or traced.reads_key
         staged.append(one if "status" in traced.metrics else guarded(one, ceiling))
         for argument, judge in (("stop", stop), ("method", method)):
             if judge is not None and not isinstance(judge, str):
@@ -189,10 +198,14 @@ def build(
         structure = ", ".join([*(f"{k}={x!r}" for k, x in group.structure.items()), *dtypes])
         program = f"{manifest.program_hash(traced.program)}, {one.num_steps} steps"
         programs[structure] = program + hashes.text(one.data)
+    for judge in (stop, method):
+        if judge is not None and not isinstance(judge, str):
+            note_mode("sweeps.run", judge.metric, judge.mode)
     wide = fit_width(
         [(one, group.numbers) for one, group in zip(staged, groups, strict=True)],
         settings.num_settings,
         1 if alone else num_seeds,
+        sizes=[len(group.members) for group in groups],
         width=given,
         memory=memory,
         common=common,
@@ -217,7 +230,8 @@ def build(
         num_steps=max(one.num_steps for one in staged),
         stop=rule_to_plain(stop) if stop is not None else None,
     )
-    return Sweep(settings, groups, tuple(staged), tuple(plans), described, space, stop, climb)
+    parts = settings, groups, tuple(staged), tuple(plans), described, space, stop, climb
+    return Sweep(*parts, reads_key)
 
 
 def _proposed(space: Any, num_trials: Any, seed: int, method: Method | Optuna) -> Settings:
@@ -271,6 +285,17 @@ def _check_numbers(staged: Staged, group: Group) -> None:
             return
     for row in range(len(group.members)):
         staged.check({name: column[row].item() for name, column in group.numbers.items()})
+
+
+def _check_pure(
+    staged: Staged, dtypes: Mapping[str, Any], columns: Sequence[str], before: Traced
+) -> None:
+    """Traced again it is the same program: what NumPy or a clock gives is drawn once for all."""
+    again = preflight(staged, dtypes, columns)
+    if manifest.program_hash(again.program) != manifest.program_hash(before.program):
+        fix = "Draw with jax.random from its key, and pass data as `data`."
+        got = "one that computes something else each time it is traced"
+        raise bad_value("sweeps.run", "trial", "pure", got, fix)
 
 
 def _check_same(metrics: Mapping[str, Any], wanted: Mapping[str, Any], group: Group) -> None:

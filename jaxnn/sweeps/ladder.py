@@ -34,7 +34,8 @@ class Ladder(NamedTuple):
 def check_metric(argument: str, metric: str, metrics: Mapping[str, Any]) -> None:
     """Raises ValueError unless the trial reports the metric of an argument, as a scalar."""
     if metric not in metrics:
-        raise unknown_name("sweeps.run", f"{argument}.metric", metric, metrics)
+        aliases = {f"validation_{name}": name for name in metrics}  # the curves of training
+        raise unknown_name("sweeps.run", f"{argument}.metric", metric, metrics, aliases)
     if metrics[metric].shape != ():
         got = f"{metric!r} of shape {metrics[metric].shape}"
         raise bad_value("sweeps.run", f"{argument}.metric", "a scalar", got)

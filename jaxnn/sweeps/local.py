@@ -63,12 +63,15 @@ class _Stopped(Exception):
 class _Work:
     """The units that nobody has taken, by program."""
 
-    def __init__(self, programs: Sequence[Program], units: Sequence[Unit]) -> None:
+    def __init__(
+        self, programs: Sequence[Program], units: Sequence[Unit], devices: Sequence[Any]
+    ) -> None:
         self.waiting: dict[int, collections.deque[tuple[int, Unit]]] = {}
         for number, unit in enumerate(units):
             self.waiting.setdefault(unit.group, collections.deque()).append((number, unit))
-        # A device that compiled a program for an earlier wave has it still.
-        self.taken = {group: set(programs[group].engines) for group in self.waiting}
+        # Who compiled a program for an earlier wave has it still; who is not there cannot help.
+        here = set(devices)
+        self.taken = {group: here & set(programs[group].engines) for group in self.waiting}
         self.lock = threading.Lock()
 
     def take(self, device: Any) -> tuple[int, Unit] | None:
@@ -95,11 +98,11 @@ def run_units(
 ) -> None:
     """Run all units; `on_results(done)` is called in the caller's thread, with all that wait.
 
-    So is `on_segment(number)`, after each segment of a unit. Either may raise to stop: the blocks
-    that run are then finished and handed over first, as they are after Ctrl-C, unless it is pressed
-    again.
+    So is `on_segment(number)`, after each segment of a unit, when what was done before it has been
+    handed over. Either may raise to stop: the blocks that run are then finished and handed over
+    first, as they are after Ctrl-C, unless it is pressed again.
     """
-    work, stop = _Work(programs, units), threading.Event()
+    work, stop = _Work(programs, units, devices), threading.Event()
     events: queue.SimpleQueue[tuple[str, int, Any]] = queue.SimpleQueue()
     settings = _settings()
 
@@ -135,6 +138,8 @@ def run_units(
         thread.start()
     running, raised = len(threads), None
     done: list[Done] = []
+    segments: list[int] = []
+    missing = len(units)
     while running:
         try:
             kind, number, value = events.get()
@@ -143,11 +148,17 @@ def run_units(
                 raised = raised or value
             elif kind == "result":
                 done.append(Done(number, *value))
-            elif on_segment and raised is None:
-                on_segment(number)
-            if done and (events.empty() or len(done) == MAX_TOGETHER):
+                missing -= 1
+            else:
+                segments.append(number)
+            if events.empty() or len(done) == MAX_TOGETHER:
                 handed, done = done, []
-                on_results(handed)
+                if handed:
+                    on_results(handed)
+                told, segments = segments, []
+                if on_segment and raised is None:
+                    for number in told:
+                        on_segment(number)
         except BaseException as error:
             if stop.is_set() and isinstance(error, KeyboardInterrupt):
                 raise
@@ -157,6 +168,8 @@ def run_units(
         thread.join()
     if raised is not None:
         raise raised
+    if missing:
+        raise RuntimeError(f"{missing} of {len(units)} blocks were run by nobody.")
 
 
 def _settings() -> list[Callable[[], Any]]:

@@ -60,7 +60,8 @@ def program_hash(program: Any) -> str:
     >>> program_hash(one) == program_hash(same), program_hash(one) == program_hash(other)
     (True, False)
     """
-    digest = hashlib.sha256(re.sub(r"0x[0-9a-f]+", "0x", str(program)).encode())
+    text = program.pretty_print(use_color=False)  # JAX would colour it in a terminal
+    digest = hashlib.sha256(re.sub(r"0x[0-9a-f]+", "0x", text).encode())
     for constant in _constants(program):
         _update(digest, constant)
     return digest.hexdigest()[:16]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import traceback
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxnn.errors import BadInput, BadType, BadValue, bad_type, bad_value, unknown_name
+from jaxnn.errors import BadInput, BadType, BadValue, bad_type, bad_value, shown, unknown_name
 from jaxnn.typing import Array, Staged
 
 __all__ = ["RESERVED", "Traced", "preflight"]
@@ -39,6 +40,7 @@ class Traced(NamedTuple):
 
     program: Any  # its jaxpr, closed
     metrics: dict[str, jax.ShapeDtypeStruct]
+    reads_key: bool
 
 
 def preflight(staged: Staged, dtypes: Mapping[str, Any], columns: Sequence[str]) -> Traced:
@@ -54,7 +56,7 @@ def preflight(staged: Staged, dtypes: Mapping[str, Any], columns: Sequence[str])
     _check_metrics(metrics, columns)
     (jitted,) = program.jaxpr.eqns
     inside = jitted.params["jaxpr"].jaxpr
-    _, *read = inside.invars[: 1 + len(numbers)]
+    key, *read = inside.invars[: 1 + len(numbers)]
     used = {id(x) for equation in inside.eqns for x in equation.invars}
     used |= {id(x) for x in inside.outvars}
     # A dict is flattened by name.
@@ -65,7 +67,7 @@ def preflight(staged: Staged, dtypes: Mapping[str, Any], columns: Sequence[str])
                 f"It reads {others}: take {name!r} out of the space, or see how it is spelt there."
             )
             raise bad_value("sweeps.run", "space", "of names that the trial reads", repr(name), fix)
-    return Traced(program, metrics)
+    return Traced(program, metrics, id(key) in used)
 
 
 def _traced(trace: Any, staged: Staged, numbers: dict[str, Any]) -> tuple[Any, Any]:
@@ -85,13 +87,23 @@ def _traced(trace: Any, staged: Staged, numbers: dict[str, Any]) -> tuple[Any, A
         if isinstance(error, _STRUCTURE):
             guilty = _deciding(trace, staged, numbers, error)
             if guilty:
-                names = ", ".join(f"`{name}`" for name in guilty)
-                first = guilty[0]
-                fix = f'Declare it: space = {{"{first}": structural([...])}}.'
-                constraint = "structural, since the trial uses it for a shape or a branch of Python"
-                text = f"sweeps.run: {names} must be {constraint}; got a traced number. {fix}"
-                raise BadType(text) from error
+                raise _wants_a_value(error, guilty) from error
         raise _raised(error) from error
+
+
+def _wants_a_value(error: Exception, guilty: list[str]) -> BadType:
+    """The sentence on numbers that the trial uses as if they were known while it is traced."""
+    names, first = ", ".join(f"`{name}`" for name in guilty), guilty[0]
+    if isinstance(error, jax.errors.TracerArrayConversionError):
+        constraint = "used by functions of JAX"
+        got, fix = "a call of NumPy", "Take that of jax.numpy."
+    elif "`float` function" in str(error):
+        constraint, got = "used as it is, an array of JAX", "float(...)"
+        fix = "Leave float away, and take jax.numpy in the place of math."
+    else:
+        constraint = "structural, since the trial uses it for a shape or a branch of Python"
+        got, fix = "a traced number", f'Declare it: space = {{"{first}": structural([...])}}.'
+    return BadType(f"sweeps.run: {names} must be {constraint}; got {got} ({_place(error)}). {fix}")
 
 
 class _MissingError(KeyError):
@@ -129,7 +141,12 @@ def _trace(staged: Staged, key: Array, hyper: dict[str, Any], data: Any) -> Any:
             return staged.advance(state, hyper, step, data, *fed)
 
         state, _ = jax.lax.scan(body, jax.tree.map(jnp.asarray, state), (steps, fed))
-    return staged.measure(state, hyper, data)
+    metrics = staged.measure(state, hyper, data)
+    for name, metric in metrics.items() if isinstance(metrics, Mapping) else ():
+        if metric is None or isinstance(metric, str | bytes):
+            constraint = "a scalar or an array"
+            raise bad_type("sweeps", f"metrics[{name!r}]", constraint, shown(metric))
+    return metrics
 
 
 def _deciding(trace: Any, staged: Staged, numbers: dict[str, Any], error: Exception) -> list[str]:
@@ -164,18 +181,18 @@ def _is_whole(number: Any) -> bool:
 def _raised(error: Exception) -> BadInput:
     """The sentence on what the trial raises, with the line of the caller's code."""
     kind = BadType if isinstance(error, TypeError) else BadValue
-    return kind(
-        f"sweeps.run: `trial` must run; it raised {type(error).__name__}: {_first_line(error)}"
-        f" ({_place(error)})"
-    )
+    place = _place(error)
+    text = f"sweeps.run: `trial` must run; it raised {type(error).__name__}: {_first_line(error)}"
+    return kind(f"{text} ({place})" if place else text)
 
 
 def _place(error: Exception) -> str:
-    """The innermost line that is neither of JAX nor of this library."""
+    """The innermost line that is neither of JAX nor of the sweeps; "" where there is none."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if "/jax/" not in f.filename and "/jaxnn/sweeps/" not in f.filename]
-    last = (own or list(frames))[-1]
-    return f"{last.filename.rpartition('/')[2]}, line {last.lineno}: {last.line}"
+    own = [f for f in frames if not re.search("/(jax|jaxnn/sweeps)/", f.filename)]
+    if not own:
+        return ""
+    return f"{own[-1].filename.rpartition('/')[2]}, line {own[-1].lineno}: {own[-1].line}"
 
 
 def _first_line(error: BaseException) -> str:
@@ -199,10 +216,16 @@ def _check_metrics(metrics: Any, columns: Sequence[str]) -> None:
         if not isinstance(metric, jax.ShapeDtypeStruct):
             constraint = "a scalar or an array, or one for each name"
             raise bad_type("sweeps", f"metrics[{name!r}]", constraint, type(metric).__name__)
+        if name in _STATUS and (metric.shape, metric.dtype) != ((), jnp.int32):
+            fix = "Rename it, or report 0 where all is well: see sweeps.Results."
+            constraint = "an int32 scalar, the code of what became of the trial"
+            raise bad_type("sweeps", f"metrics[{name!r}]", constraint, str(metric.dtype), fix)
         if not any(jnp.issubdtype(metric.dtype, kind) for kind in _REAL):
             fix = "Return its real part or its absolute value."
             raise bad_type("sweeps", f"metrics[{name!r}]", "real", str(metric.dtype), fix)
 
+
+_STATUS = ("status", "status_step")
 
 _REAL = (jnp.floating, jnp.integer, jnp.bool_)
 

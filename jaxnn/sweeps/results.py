@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import importlib
+import warnings
 from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnn.errors import bad_type, bad_value, check_integer, shown, unknown_name
+from jaxnn.errors import bad_type, bad_value, check_integer, note_mode, shown, unknown_name
 from jaxnn.sweeps.intervals import mean_interval
 from jaxnn.sweeps.rungs import Lineage, Rungs
 from jaxnn.sweeps.settings import Kind, Settings
@@ -110,7 +112,8 @@ class Results:
     def _scores(self, metric: str, mode: str, counting: tuple[int, ...]) -> NDArray[np.float64]:
         """[settings, replicates], less is better, infinity for rows of a status that is not in."""
         if metric not in self.columns:
-            raise unknown_name("Results", "metric", metric, self.columns)
+            aliases = {f"validation_{name}": name for name in self.columns}
+            raise unknown_name("Results", "metric", metric, self.columns, aliases)
         if mode not in ("min", "max"):
             raise bad_value("Results", "mode", "'min' or 'max'", repr(mode))
         column = self.columns[metric]
@@ -143,14 +146,20 @@ class Results:
     def best(self, metric: str, *, mode: str = "min") -> dict[str, Any]:
         """The setting whose mean over replicates is best.
 
-        Raises ValueError where no setting is done on all of its seeds.
+        Of a population it is what the best one ended with; a warning says where it had other
+        numbers on the way, which are in `lineage.schedule`. Raises ValueError where no setting is
+        done on all of its seeds.
         """
         leaders = self.leaders(metric, mode=mode, number=1)
         if not leaders:
             got = f"{metric!r}, of {self!r}"
             constraint = "finite on all seeds of a setting"
             raise bad_value("Results.best", "metric", constraint, got)
-        return leaders[0].setting
+        number, setting, *_ = leaders[0]
+        if self.lineage is not None and not self.lineage.is_constant(number):
+            text = f"Setting {number} was trained with other numbers on the way: see"
+            warnings.warn(f"{text} results.lineage.schedule({number}).", stacklevel=2)
+        return setting
 
     def leaders(self, metric: str, *, mode: str = "min", number: int = 5) -> tuple[Leader, ...]:
         """The `number` settings whose means over replicates are best, with 95 % intervals.
@@ -159,6 +168,7 @@ class Results:
         Source of the interval: Student 1908, Biometrika 6.
         """
         check_integer("Results.leaders", "number", number, low=1)
+        note_mode("Results", metric, mode)
         values = self.by_setting(metric, mode=mode)
         order = self.ranking(metric, mode=mode)
         first = order[np.all(np.isfinite(values), axis=1)[order]][:number].tolist()
@@ -167,10 +177,10 @@ class Results:
     def to_pandas(self) -> Any:
         """The table as a pandas DataFrame, a row a setting × replicate (the extra `table`).
 
-        Metrics that are arrays are lists in their column.
+        Metrics that are arrays are lists in their column. Raises ValueError where pandas is not
+        there.
         """
-        import pandas  # pyright: ignore[reportMissingImports]
-
+        pandas = _needed("pandas", "to_pandas")
         flat = {k: x if x.ndim == 1 else list(x) for k, x in self.columns.items()}
         return pandas.DataFrame(flat)
 
@@ -185,8 +195,21 @@ class Results:
             writer.writerows(zip(*(x.tolist() for x in self.columns.values()), strict=True))
 
     def to_parquet(self, path: str | PathLike[str]) -> None:
-        """Write the table as Parquet (the extra `table`)."""
+        """Write the table as Parquet (the extra `table`).
+
+        Raises ValueError where pyarrow is not there.
+        """
+        _needed("pyarrow", "to_parquet")
         self.to_pandas().to_parquet(path, index=False)
+
+
+def _needed(package: str, method: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ImportError:
+        fix = "pip install 'jaxnn[table]' brings it, or write CSV."
+        got = f"no {package}"
+        raise bad_value("Results", method, f"called where {package} is", got, fix) from None
 
 
 def _leader(number: int, setting: dict[str, Any], values: NDArray[np.float64]) -> Leader:

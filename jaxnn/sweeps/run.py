@@ -106,7 +106,7 @@ def run(
     check = functools.partial(_check_segment, segment)
     if isinstance(method, Optuna):
         given |= {"trial": trial, "space": space}
-        with _told(progress, method) as tell:
+        with _told(progress, method) as tell, _noted(store):
             return run_batches(check, segment, store, journal, tell, **given)
     sweep = build(trial, space, **given)
     check(sweep)
@@ -115,10 +115,22 @@ def run(
     with contextlib.ExitStack() as stack:
         kept = stack.enter_context(attach(store, sweep, journal)) if store is not None else None
         tell = stack.enter_context(_told(progress, stop))
+        stack.enter_context(_noted(store))
         results = Waves(sweep, segment, kept, tell).run()
     for sentence in itertools.chain.from_iterable(rungs.advice() for rungs in results.rungs):
         warnings.warn(sentence, stacklevel=2)
     return results
+
+
+@contextlib.contextmanager
+def _noted(store: str | PathLike[str] | None) -> Iterator[None]:
+    """Where the results are, under the traceback of who pressed Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if store is not None:
+            error.add_note(f"What is done is in {store}: the same call goes on from there.")
+        raise
 
 
 @contextlib.contextmanager

@@ -72,8 +72,8 @@ class Rungs:
                 )
                 found.append(
                     f"At step {step} the ranks by {self.metric!r} say little of those at step"
-                    f" {after}: their correlation is {correlation:.2f} over {count} that reached"
-                    f" both. {fix}"
+                    f" {after}: their correlation is {correlation:.2f} over the {count} that"
+                    f" reached both, which are more alike than all were. {fix}"
                 )
         return found
 
@@ -88,6 +88,10 @@ class Lineage(NamedTuple):
     steps: NDArray[np.int64]
     parents: NDArray[np.int64]
     numbers: dict[str, NDArray[Any]]
+
+    def is_constant(self, setting: int) -> bool:
+        """Whether the numbers were the same all the way."""
+        return all(len(set(x.tolist())) == 1 for x in self.schedule(setting).values())
 
     def schedule(self, setting: int) -> dict[str, NDArray[Any]]:
         """The numbers, [rungs + 1], with which the state that a setting ended with was trained."""

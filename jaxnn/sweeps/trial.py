@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
 from jaxnn import tree
-from jaxnn.errors import bad_type, shown
+from jaxnn.errors import bad_type, bad_value, shown, unknown_name
 from jaxnn.typing import Array, Bool, Int, Staged
 
 __all__ = [
@@ -65,14 +65,14 @@ def check_trial(trial: Any) -> None:
         raise bad_type("sweeps.run", "trial", "callable", shown(trial), fix)
 
 
-def bound(trial: Trial, structure: Mapping[str, Any]) -> Staged:
-    """The trial as a `Staged` of numbers alone.
+def bound(trial: Trial, structure: Mapping[str, Any], numbers: Iterable[str] = ()) -> Staged:
+    """The trial as a `Staged` of numbers alone, which are named so.
 
     Its functions find the structural values in `hyper` beside the numbers; those that
     `by_structure` makes have been given them.
     """
     if isinstance(trial, ByStructure):
-        staged = trial.make(dict(structure))
+        staged = trial.make(_Structure(structure, numbers))
         if not isinstance(staged, Staged):
             fix = "Return training.stages(...), or another Staged."
             raise bad_type(
@@ -89,6 +89,21 @@ def bound(trial: Trial, structure: Mapping[str, Any]) -> Staged:
         measure=_Knowing(staged.measure, known),
         check=staged.check and _Checking(staged.check, known),
     )
+
+
+class _Structure(dict[str, Any]):
+    """The structural values of a space, which say what is missing among them."""
+
+    def __init__(self, structure: Mapping[str, Any], numbers: Iterable[str]) -> None:
+        super().__init__(structure)
+        self._numbers = frozenset(numbers)
+
+    def __missing__(self, name: str) -> Any:
+        if name not in self._numbers:
+            raise unknown_name("sweeps.by_structure", "structure", name, self)
+        fix = f'Declare it: space = {{"{name}": structural(...)}}.'
+        constraint = "structural, since what is made depends on it"
+        raise bad_value("sweeps.by_structure", name, constraint, "a traced number", fix)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -110,9 +111,14 @@ class Waves:
             self.segments += 1
             self._tell(None)
 
-        devices = jax.local_devices()[: len(todo)]
+        devices = sorted(jax.local_devices(), key=functools.partial(self._is_new_to, todo))
+        devices = devices[: len(todo)]
         told = {"on_results": on_results, "on_segment": on_segment}
         run_units(self.programs, todo, devices=devices, **told)
+
+    def _is_new_to(self, todo: list[Unit], device: Any) -> bool:
+        """Whether a device has compiled nothing of what is to be run."""
+        return not any(device in self.programs[unit.group].engines for unit in todo)
 
     def _take(self, unit: Unit, result: BlockResult) -> None:
         """Into the table; the state first, so that a block in a store has one beside it."""
