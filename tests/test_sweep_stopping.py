@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 import warnings
 from typing import Any
@@ -427,33 +426,3 @@ def test_states_are_gathered_from_wherever_they_lie(
     if store is not None:
         assert not store.names()
         store.close()
-
-
-@dataclasses.dataclass(frozen=True)
-class Lucky:
-    """A rule of one's own: settings with even numbers go on."""
-
-    metric: str = "loss"
-    mode: Any = "min"
-    unit: Any = "setting"
-
-    def rungs(self, num_steps: int) -> Any:
-        return ((4.0,),)
-
-    def brackets(self, num_settings: int, num_steps: int) -> Any:
-        return np.zeros(num_settings, np.int64)
-
-    def keep(self, scores: Any, num_started: int, rung: int, step: int) -> Any:
-        return np.arange(len(scores)) % 2 == 0
-
-
-def test_a_rule_of_ones_own(path: pathlib.Path) -> None:
-    found = run(path, stop=Lucky())
-    assert (found.table()["status_step"].reshape(24, 2)[1::2] == 4).all()
-    assert found.rungs[0].reached.tolist() == [24, 12]
-    read = sweeps.load(path)
-    np.testing.assert_array_equal(read.status, found.status)
-    assert not read.rungs  # what the rule is, a store does not know
-    assert as_bytes(run(path, stop=Lucky())) == as_bytes(found)
-    with pytest.raises(BadValue, match=r"stop\.rule: stored '.*Lucky', given nothing"):
-        sweeps.resume(path, TRIAL)

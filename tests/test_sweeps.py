@@ -234,7 +234,7 @@ def test_progress_counts_segments_and_may_stop_the_sweep() -> None:
         (
             {"num_trials": 0},
             ValueError,
-            "sweeps: `num_trials` must be in [1, 1000000]; got 0. Did you mean 1?",
+            "sweeps: `num_trials` must be >= 1; got 0. Pass 1 or more.",
         ),
         (
             {"seed": -1},

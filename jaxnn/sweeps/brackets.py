@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxnn.errors import bad_type, shown
 from jaxnn.sweeps.ladder import Ladder
 from jaxnn.sweeps.rungs import Rungs
 from jaxnn.sweeps.stopping import StoppingRule
@@ -61,12 +62,20 @@ class Bracket:
         """The rows that do not go on after a rung, [settings, replicates]."""
         self.add(scores)
         seen = np.stack(self.history, axis=1)[self.alive]
-        keep = self.rule.keep(seen, self.num_units, wave, self.steps[wave])
+        keep = self._kept(seen, wave)
         self.alive[np.nonzero(self.alive)[0][~keep]] = False
         before = self.rows.copy()
         kept = self.alive.reshape(len(self.settings), -1)
         self.rows[self.settings] &= kept
         return before & ~self.rows
+
+    def _kept(self, scores: NDArray[np.float64], wave: int) -> NDArray[np.bool_]:
+        """What the rule says, [units that compete still]; raises TypeError for anything else."""
+        keep = np.asarray(self.rule.keep(scores, self.num_units, wave, self.steps[wave]))
+        if keep.shape != scores.shape[:1] or keep.dtype != bool:
+            constraint = f"one that returns a truth value for each of {len(scores)}"
+            raise bad_type(type(self.rule).__name__, "keep", constraint, shown(keep))
+        return keep
 
     def expected(self, wave: int, lanes_of_block: int, length: int) -> int:
         """About how many segments come after a wave, if ranks stay as they are.
@@ -78,8 +87,7 @@ class Bracket:
         for number in range(wave, len(self.steps) - 1):
             history = [np.arange(alive, dtype=np.float64)] * (number + 1)
             step = self.steps[number]
-            keep = self.rule.keep(np.stack(history, axis=1), self.num_units, number, step)
-            alive = int(keep.sum())
+            alive = int(self._kept(np.stack(history, axis=1), number).sum())
             blocks = -(-alive * lanes // lanes_of_block)
             total += blocks * ((self.steps[number + 1] - step) // length)
         return total

@@ -21,6 +21,7 @@ from jaxnn.space import Space
 from jaxnn.sweeps import manifest
 from jaxnn.sweeps.asking import Asker, Optuna, method_to_plain
 from jaxnn.sweeps.budget import fit_width
+from jaxnn.sweeps.checks import check_columns, plain_space
 from jaxnn.sweeps.engine import Engine, Part, lane_dtype
 from jaxnn.sweeps.ladder import Ladder, advice, check_metric, check_trials, ladder
 from jaxnn.sweeps.local import Program, Unit
@@ -173,9 +174,11 @@ def build(
         check_rule(stop)
         if isinstance(stop, PopulationBased):
             check_space(space)
-    if ceiling is not None and not ceiling > 0:
-        raise bad_value("sweeps.run", "ceiling", "> 0", f"{ceiling:g}")
+    space = plain_space(space)
+    if num_trials is not None:
+        num_trials = check_integer("sweeps", "num_trials", num_trials, low=1)
     first, settings = batch or (0, _proposed(space, num_trials, seed, method))
+    check_columns(settings)
     alone = stop is not None and stop.unit == "trial"
     given = _checked_width(width, alone=alone)
     groups = tuple(settings.groups())

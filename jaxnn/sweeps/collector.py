@@ -47,6 +47,8 @@ class Collector:
         at = settings[None, :] * self.num_seeds + replicates[:, None]
         _fill(self.metrics, result.metrics, at, self.num_rows)
         for name, values in result.curves.items():
+            if values.dtype.kind == "V":
+                values = values.astype(np.float32)
             if name not in self.curves:
                 self.curves[name] = _empty(name, (self.num_rows, self.num_steps), values.dtype)
             self.curves[name][at, first : first + values.shape[-1]] = values
@@ -93,6 +95,8 @@ def _fill(
     num_rows: int,
 ) -> None:
     for name, values in found.items():
+        if values.dtype.kind == "V":  # floats of few bits, with which NumPy does not count
+            values = values.astype(np.float32)
         if name not in table:
             table[name] = _empty(name, (num_rows, *values.shape[2:]), values.dtype)
         table[name][at] = values

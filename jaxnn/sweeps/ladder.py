@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnn.errors import bad_value, unknown_name
+from jaxnn.errors import bad_type, bad_value, shown, unknown_name
 from jaxnn.sweeps.engine import segment_length
 from jaxnn.sweeps.rules import AnyRule
 from jaxnn.typing import Staged
@@ -57,14 +57,35 @@ def check_trials(staged: Sequence[Staged]) -> int:
 def ladder(rule: AnyRule, num_settings: int, num_steps: int) -> Ladder:
     """The rungs of a rule; raises ValueError where one lies outside of [1, num_steps)."""
     wanted = rule.rungs(num_steps)
+    _check_rungs(rule, wanted)
     for step in (step for bracket in wanted for step in bracket):
         if not 1 <= step < num_steps:
             constraint = f"one whose rungs lie in [1, {num_steps}), the steps of the trial"
             raise bad_value("sweeps.run", "stop", constraint, f"a rung at {step:g}")
     unit, steps = _rounded(wanted, num_steps)
     length = segment_length(unit) if unit == num_steps else unit
-    brackets = rule.brackets(num_settings, num_steps)
+    brackets = _brackets(rule, num_settings, num_steps, len(wanted))
     return Ladder(tuple((*bracket, num_steps) for bracket in steps), brackets, length)
+
+
+def _check_rungs(rule: AnyRule, wanted: Any) -> None:
+    where = type(rule).__name__
+    if not isinstance(wanted, tuple | list) or not all(isinstance(x, tuple | list) for x in wanted):
+        fix = "For one bracket return ((10, 20),), for example."
+        raise bad_type(where, "rungs", "one that returns a tuple for each bracket", wanted, fix)
+    if not any(wanted):
+        fix = "Begin earlier, for example with first=1, or take more steps."
+        got = "none"
+        raise bad_value(where, "rungs", "with a step before the end of the trial", got, fix)
+
+
+def _brackets(rule: AnyRule, num_settings: int, num_steps: int, count: int) -> NDArray[np.int64]:
+    found = np.asarray(rule.brackets(num_settings, num_steps))
+    fits = found.shape == (num_settings,) and found.dtype.kind in "iu"
+    if not fits or (found < 0).any() or (found >= count).any():
+        constraint = f"one that returns whole numbers in [0, {count}), [{num_settings}] of them"
+        raise bad_value(type(rule).__name__, "brackets", constraint, shown(found.tolist()))
+    return found.astype(np.int64)
 
 
 def advice(climb: Ladder, staged: Sequence[Staged]) -> list[str]:

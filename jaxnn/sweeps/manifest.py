@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +36,7 @@ def describe(
 
     programs: of each structure, in words, what its trial computes, and of which data.
     """
-    method = given.get("method")
+    method, config = given.get("method"), cast(Any, jax.config)
     packages = method if isinstance(method, Mapping) else ()  # whose sampler proposes
     listed = not isinstance(space, Mapping)
     plain = [to_plain(row) for row in space] if listed else to_plain(space)
@@ -47,7 +47,8 @@ def describe(
         "programs": dict(programs),
         "versions": {name: version(name) for name in (*PACKAGES, *packages)},
         "platform": jax.default_backend(),
-        "x64": bool(jax.config.jax_enable_x64),  # pyright: ignore[reportAttributeAccessIssue]
+        "x64": bool(config.jax_enable_x64),
+        "random": [config.jax_default_prng_impl, bool(config.jax_threefry_partitionable)],
     }
 
 

@@ -50,6 +50,9 @@ class PopulationBased(Rule):
         super().__post_init__()
         if self.every is not None:
             check_integer("PopulationBased", "every", self.every, low=1)
+        for name in ("fraction", "factor", "resample"):
+            if not isinstance(getattr(self, name), int | float):
+                raise bad_type("PopulationBased", name, "a number", shown(getattr(self, name)))
         if not 0 < self.fraction <= 0.5:
             raise bad_value("PopulationBased", "fraction", "in (0, 0.5]", shown(self.fraction))
         if not self.factor > 1:

@@ -16,14 +16,22 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from jaxnn.errors import BadInput, BadType, BadValue, bad_type, bad_value, shown, unknown_name
+from jaxnn.errors import (
+    BadInput,
+    BadType,
+    BadValue,
+    bad_type,
+    bad_value,
+    check_integer,
+    shown,
+    unknown_name,
+)
+from jaxnn.sweeps.checks import COLUMNS
 from jaxnn.typing import Array, Staged
 
-__all__ = ["RESERVED", "Traced", "preflight"]
-
-RESERVED = ("setting", "replicate", "stopped")
-"""Columns of a table that are neither numbers of a setting nor metrics."""
+__all__ = ["Traced", "preflight"]
 
 _STRUCTURE = (
     jax.errors.ConcretizationTypeError,
@@ -138,7 +146,9 @@ def _trace(staged: Staged, key: Array, hyper: dict[str, Any], data: Any) -> Any:
 
         def body(state: Any, passed: Any) -> Any:
             step, fed = passed
-            return staged.advance(state, hyper, step, data, *fed)
+            given = staged.advance(state, hyper, step, data, *fed)
+            _check_step(given)
+            return given
 
         state, _ = jax.lax.scan(body, jax.tree.map(jnp.asarray, state), (steps, fed))
     metrics = staged.measure(state, hyper, data)
@@ -152,11 +162,11 @@ def _trace(staged: Staged, key: Array, hyper: dict[str, Any], data: Any) -> Any:
 def _deciding(trace: Any, staged: Staged, numbers: dict[str, Any], error: Exception) -> list[str]:
     """The numbers that the trial wants to know: those by whose values another thing happens.
 
-    Each is tried alone as a number of Python; where that does not help, all of them together.
+    Each is tried alone as a known number; where that does not help, all of them together.
     """
     for chosen in [[name] for name in numbers] + [list(numbers)]:
-        known = {name: (1 if _is_whole(numbers[name]) else 1.0) for name in chosen}
-        for value in (known, {name: int(x) for name, x in known.items()}):
+        for kind in (np.float32, np.int32):
+            value = {n: np.int32(1) if _is_whole(numbers[n]) else kind(1) for n in chosen}
             left = {name: x for name, x in numbers.items() if name not in chosen}
             try:
                 jax.eval_shape(
@@ -165,11 +175,8 @@ def _deciding(trace: Any, staged: Staged, numbers: dict[str, Any], error: Except
                     left,
                     staged.data,
                 )
-            except Exception as other:
-                if type(other) is type(error) and _first_line(other) == _first_line(error):
-                    continue
-                if isinstance(other, _STRUCTURE):
-                    continue
+            except Exception:
+                continue
             return chosen
     return []
 
@@ -207,10 +214,15 @@ def _check_metrics(metrics: Any, columns: Sequence[str]) -> None:
     if not metrics:
         fix = "Return {'loss': loss}, for example."
         raise bad_value("sweeps", "metrics", "a dict with one metric or more", "none", fix)
+    own = [name for name in _STATUS if name in metrics]
+    if len(own) == 1:
+        fix = "Rename it, or report both: see sweeps.Results."
+        constraint = "named unlike the status that a sweep keeps, or both of its columns"
+        raise bad_value("sweeps", "metrics", constraint, repr(own[0]), fix)
     for name, metric in metrics.items():
         if not isinstance(name, str):
             raise bad_type("sweeps", "metrics", "named by strings", repr(name))
-        if name in RESERVED or name in columns:
+        if name in _TAKEN or name in columns:
             fix = "That is a column of the table already: rename the metric."
             raise bad_value("sweeps", "metrics", "named unlike the settings", repr(name), fix)
         if not isinstance(metric, jax.ShapeDtypeStruct):
@@ -226,12 +238,14 @@ def _check_metrics(metrics: Any, columns: Sequence[str]) -> None:
 
 
 _STATUS = ("status", "status_step")
+_TAKEN = tuple(name for name in COLUMNS if name not in _STATUS)
 
 _REAL = (jnp.floating, jnp.integer, jnp.bool_)
 
 
 def _check_staged(staged: Staged) -> None:
     """`advance` takes what it is given, and what is compiled for all trials can be told apart."""
+    check_integer("sweeps", "num_steps", staged.num_steps, low=0)
     given = ("state", "hyper", "step", "data", "fed")[: 5 if staged.feed else 4]
     signature = inspect.signature(staged.advance)
     try:
@@ -244,6 +258,23 @@ def _check_staged(staged: Staged) -> None:
         if not isinstance(getattr(staged, name), Hashable):
             fix = "Pass a function, or an object of a frozen dataclass."
             raise bad_type("sweeps", name, "hashable", repr(getattr(staged, name)), fix)
+
+
+def _check_step(given: Any) -> None:
+    """A step gives (state, scalars), a dict of real scalars: they become curves."""
+    if not isinstance(given, tuple) or len(given) != 2:
+        fix = "Return state, {'loss': loss}, for example, or state, {}."
+        raise bad_type("sweeps", "advance", "one that returns (state, scalars)", shown(given), fix)
+    if not isinstance(given[1], Mapping):
+        raise bad_type("sweeps", "scalars", "a dict of scalars", shown(given[1]), "Return {}.")
+    for name, scalar in given[1].items():
+        if not isinstance(name, str):
+            raise bad_type("sweeps", "scalars", "named by strings", shown(name))
+        shape, dtype = jnp.shape(scalar), jnp.result_type(scalar)
+        if shape != () or not any(jnp.issubdtype(dtype, kind) for kind in _REAL):
+            fix = "What is measured once, at the end, may be an array."
+            got = f"{dtype} of shape {shape}"
+            raise bad_type("sweeps", f"scalars[{name!r}]", "a real scalar", got, fix)
 
 
 def _check_fed(fed: Any, length: int) -> None:

@@ -138,7 +138,11 @@ class Results:
         return order if failed else order[: np.count_nonzero(good)]
 
     def setting(self, number: int) -> dict[str, Any]:
-        """A setting as Python values, without what does not exist in it."""
+        """A setting as Python values, without what does not exist in it.
+
+        Raises ValueError for a number that no setting has.
+        """
+        check_integer("Results.setting", "number", number, low=0, high=self.num_settings - 1)
         first = self.columns["setting"].searchsorted(number)
         columns = {name: self.columns[name][first : first + 1] for name in self.names}
         return Settings(columns, self.kinds, 1).setting(0)

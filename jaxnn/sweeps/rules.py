@@ -59,7 +59,8 @@ def rule_from_plain(plain: Mapping[str, Any]) -> AnyRule:
     for field in fields:
         look_up(f"sweeps: {name}", "field", field, dict.fromkeys(known))
     if isinstance(fields.get("at"), Mapping):  # the keys of TOML are strings
-        fields["at"] = {int(step): value for step, value in fields["at"].items()}
+        at = fields["at"].items()
+        fields["at"] = {int(k) if str(k).isdigit() else k: value for k, value in at}
     return kind(**fields)
 
 

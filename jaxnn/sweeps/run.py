@@ -16,6 +16,7 @@ from jaxnn.space import Space
 from jaxnn.sweeps.asking import Optuna
 from jaxnn.sweeps.batches import asked, run_batches
 from jaxnn.sweeps.build import Sweep, build
+from jaxnn.sweeps.checks import check_options, plain_space
 from jaxnn.sweeps.collector import Collector
 from jaxnn.sweeps.display import Display
 from jaxnn.sweeps.engine import Engine, segment_length
@@ -89,6 +90,7 @@ def run(
     >>> abs(results.best("loss")["x"] - 0.3) < 0.02
     True
     """
+    check_options(common, ceiling, store, progress)
     before = stored_manifest(store)
     if before and width is None:
         width = tuple(before["width"])
@@ -105,7 +107,7 @@ def run(
     }
     check = functools.partial(_check_segment, segment)
     if isinstance(method, Optuna):
-        given |= {"trial": trial, "space": space}
+        given |= {"trial": trial, "space": plain_space(space)}
         with _told(progress, method) as tell, _noted(store):
             return run_batches(check, segment, store, journal, tell, **given)
     sweep = build(trial, space, **given)
@@ -151,11 +153,13 @@ def resume(
     trial: Trial,
     *,
     segment: int | None = None,
+    stop: AnyRule | None = None,
     memory: float | str | None = None,
     progress: bool | Callable[[Progress], None] | None = True,
 ) -> Results:
     """Go on with the sweep of a store, whose arguments it keeps, but for the trial.
 
+    stop: the rule of early stopping, where it is one of your own.
     Raises ValueError where there is none, or the trial computes something else than it did.
     """
     manifest = stored_manifest(store)
@@ -163,6 +167,11 @@ def resume(
         fix = "sweeps.run(..., store=path) begins one."
         raise bad_value("sweeps.resume", "store", "an existing store", repr(str(store)), fix)
     given = arguments(manifest) | {"segment": segment, "memory": memory, "progress": progress}
+    given["stop"] = stop if stop is not None else given["stop"]
+    if manifest["stop"] and given["stop"] is None:
+        got = f"nothing, and the store has {manifest['stop']['rule']}"
+        fix = "Pass the same rule as before."
+        raise bad_value("sweeps.resume", "stop", "given for a rule of your own", got, fix)
     return run(trial, **given, store=store)
 
 

@@ -107,7 +107,7 @@ class _Halved(Rule):
 
     def rungs(self, num_steps: int) -> tuple[tuple[float, ...], ...]:
         """From the first on, each η times as far as the one before."""
-        first = self.first or num_steps / self.eta ** _whole_log(10, self.eta)
+        first = self.first or max(num_steps / self.eta ** _whole_log(10, self.eta), 1.0)
         return (_geometric(first, self.eta, num_steps),)
 
     def keep(self, scores: Scores, num_started: int, rung: int, step: int) -> NDArray[np.bool_]:
@@ -180,12 +180,12 @@ class MedianRule(Rule):
         self._check_first(self.first)
         if self.every is not None:
             check_integer("MedianRule", "every", self.every, low=1)
-        if not 0 < self.percentile < 100:
+        if not (isinstance(self.percentile, int | float) and 0 < self.percentile < 100):
             raise bad_value("MedianRule", "percentile", "in (0, 100)", shown(self.percentile))
 
     def rungs(self, num_steps: int) -> tuple[tuple[float, ...], ...]:
         """At even distances."""
-        first = self.first or num_steps / 8
+        first = self.first or max(num_steps / 8, 1.0)
         every = self.every or first
         count = math.ceil((num_steps - first) / every - 1e-9)
         return (tuple(float(first + every * k) for k in range(count)),)

@@ -84,6 +84,8 @@ def extend(store: Store, sweep: Sweep) -> None:
     Raises ValueError for the store of another sweep.
     """
     check_same(store, sweep)
+    if sweep.rule is not None:
+        _check_no_fewer(store, sweep)
     grown = {name: sweep.manifest[name] for name in EXTENDS if _grows(store, sweep, name)}
     if grown and sweep.rule is not None:
         # More trials compete anew: what was decided among fewer is no more.
@@ -91,6 +93,16 @@ def extend(store: Store, sweep: Sweep) -> None:
     programs = store.manifest["programs"] | sweep.manifest["programs"]
     if grown or programs != store.manifest["programs"]:
         store.replace_manifest(store.manifest | grown | {"programs": programs})
+
+
+def _check_no_fewer(store: Store, sweep: Sweep) -> None:
+    """With a rule the trials compete: among fewer, other ones would go on."""
+    for name in EXTENDS:
+        stored, given = store.manifest[name], sweep.manifest[name]
+        if (given or 0) < (stored or 0):
+            fix = "Pass another store for a smaller sweep."
+            constraint = f">= {stored}, as in the store, whose trials competed"
+            raise bad_value("sweeps.run", name, constraint, given, fix)
 
 
 def _grows(store: Store, sweep: Sweep, name: str) -> bool:
