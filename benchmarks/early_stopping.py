@@ -1,6 +1,6 @@
 """What successive halving saves, compilation included, and whether it finds as good a setting.
 
-    python benchmarks/early_stopping.py [--trials 512] [--steps 2000] [--hidden 128] [--rounds 5]
+    python benchmarks/early_stopping.py [--trials 512] [--steps 6000] [--hidden 128] [--rounds 5]
 
 Both sides are the same sweep: rates and momenta of Adam for a digits MLP (64, hidden, 10), batch
 32, by the mean of two seeds; one side stops by halving (η = 2, rungs after 1/8, 1/4 and 1/2 of the
@@ -80,7 +80,7 @@ def run(halving: bool, trials: int, steps: int, hidden: int) -> dict[str, Any]:
 
 def main(
     trials: int = 512,
-    steps: int = 2000,
+    steps: int = 6000,
     hidden: int = 128,
     rounds: int = 5,
     out: Path | None = None,
