@@ -118,6 +118,7 @@ def test_the_saved_folder_holds_the_table_and_readable_data(
         "comparison.json",
         "learning_curves.png",
         "report.md",
+        "runs.npz",
         "sensitivity.png",
         "table.csv",
         "trials.csv",
@@ -358,7 +359,7 @@ def test_a_good_setting_reaches_96_per_cent_on_the_test_rows_of_digits() -> None
             "Protocol: `seed` must be in [0, 4294967296); got -1. Pass for example 0.",
         ),
         (
-            lambda p: Protocol(num_steps=5),
+            lambda p: Protocol(num_steps=5, record_every=10),
             "Protocol: `record_every` must be in [1, 5]; got 10. Did you mean 5?",
         ),
     ],

@@ -116,7 +116,7 @@ SMALL = ("--trials", "2", "--seeds", "2", "--steps", "10")
             ("--set", "sgd.rate=1"),
             "`--set sgd` must be one of learning_rate; got 'rate'. Did you mean 'learning_rate'?",
         ),
-        (("--trials", "0"), "`--trials` must be >= 1; got 0. Pass 1 or more."),
+        (("--trials", "-1"), "`--trials` must be >= 0; got -1. Pass 0 or more."),
         (
             ("--set", "sgd.learning_rate=-0.1"),
             "sgd: `learning_rate` must be > 0; got -0.1. Did you mean 0.1?",
@@ -340,9 +340,9 @@ def test_a_comparison_that_is_done_is_saved_whatever_is_pressed(
 ) -> None:
     save = report.save
 
-    def pressed(*arguments: Any) -> Any:
+    def pressed(*arguments: Any, **options: Any) -> Any:
         signal.raise_signal(signal.SIGINT)
-        return save(*arguments)
+        return save(*arguments, **options)
 
     monkeypatch.setattr(report, "save", pressed)
     arguments = ("--problem", "own:good", "--optimizers", "sgd", "--out", "here")

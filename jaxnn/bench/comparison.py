@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnn.bench import words
-from jaxnn.bench.contest import NotRun, Outcome
+from jaxnn.bench.outcome import NotRun, Outcome
 from jaxnn.bench.protocol import Protocol
+from jaxnn.bench.scores import Standings, standings
 from jaxnn.bench.statistics import Estimate, Paired, compare, holm, mean_interval, median_interval
+from jaxnn.bench.tasks import About
 from jaxnn.errors import bad_value, unknown_name
 
 __all__ = ["HIGHER_IS_BETTER", "Comparison", "Verdict"]
@@ -53,7 +55,7 @@ class Comparison:
 
     protocol: Protocol
     outcomes: tuple[Outcome, ...]
-    targets: dict[str, Any] = dataclasses.field(default_factory=dict)  # problem → Target or None
+    tasks: tuple[About, ...] = ()  # of each problem, its budget and what is said of it
     not_run: tuple[NotRun, ...] = ()
 
     @property
@@ -74,6 +76,11 @@ class Comparison:
         """The outcomes on one problem; on the only one by default."""
         name = self._problem(problem)
         return tuple(o for o in self.outcomes if o.problem == name)
+
+    def about(self, problem: str | None = None) -> About:
+        """A problem's budget and target; of the only one by default."""
+        name = self._problem(problem)
+        return next(about for about in self.tasks if about.name == name)
 
     def _problem(self, problem: str | None) -> str:
         if problem is None and len(self.problems) > 1:
@@ -134,9 +141,12 @@ class Comparison:
             "failed": outcome.num_failed,
             "failed_in_tuning": outcome.num_failed_tuning,
             "setting": words.setting(outcome.setting),
-            "microseconds_a_step": outcome.microseconds,
-            "compile_seconds": outcome.compile_seconds,
-            "total_seconds": outcome.total_seconds,
+            "evaluations_a_step": outcome.cost.evaluations,
+            "microseconds_a_step": outcome.cost.microseconds,
+            "state_bytes": outcome.cost.state_bytes,
+            "flops_a_step": outcome.cost.flops,
+            "compile_seconds": outcome.cost.compile_seconds,
+            "total_seconds": outcome.cost.total_seconds,
         }
 
     def verdict(
@@ -180,7 +190,7 @@ class Comparison:
 
     def _comparable(self, optimizer: str, metric: str, problem: str) -> NDArray[np.float64]:
         values = self.values(optimizer, metric, problem)
-        return np.minimum(values, self.protocol.num_steps) if metric == "steps" else values
+        return np.minimum(values, self.about(problem).num_steps) if metric == "steps" else values
 
     def order(self, metric: str = "loss", problem: str | None = None) -> list[str]:
         """The contestants from the best figure to the worst; those that failed on a seed last.
@@ -200,6 +210,18 @@ class Comparison:
     def summary(self, problem: str | None = None) -> list[str]:
         """The verdict in words, a sentence or two a metric."""
         return words.summary(self, self._problem(problem))
+
+    def standings(self) -> Standings | None:
+        """All contestants over all problems; None where fewer than two of them have a scale."""
+        return self._standings
+
+    def overall(self) -> list[str]:
+        """The verdict over all problems in words; empty where there are fewer than two."""
+        return words.overall(self._standings) if self._standings else []
+
+    @functools.cached_property
+    def _standings(self) -> Standings | None:
+        return standings(self)
 
     def save(self, folder: str | Path) -> Path:
         """Write data, a report and pictures into `folder`, made where it does not exist.

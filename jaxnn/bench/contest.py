@@ -7,13 +7,17 @@ import functools
 import math
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxnn import tree
+from jaxnn.bench.cost import flops_of_update, state_bytes
 from jaxnn.bench.identity import identity, numbers_hash
+from jaxnn.bench.outcome import Cost, Outcome, steps_to_target
 from jaxnn.bench.protocol import Protocol
+from jaxnn.bench.tasks import About, Task, task
 from jaxnn.optimizers import resolve
 from jaxnn.optimizers.base import name_of
 from jaxnn.sweeps import (
@@ -29,74 +33,18 @@ from jaxnn.sweeps import (
     propose,
 )
 from jaxnn.training import stages
+from jaxnn.training.evaluations import per_update
 
-__all__ = ["NotRun", "Outcome", "Progress", "contest", "steps_to_target"]
+__all__ = ["Progress", "contest"]
 
 SHORT = 50_000
 """Steps of all runs together up to which compiling fast saves more than running fast."""
 
+WIDEST = 32
+"""So many settings are run at once."""
+
 Progress = Callable[[str, int, int], None]
 """Called with the phase ("compiling", "tuning", "evaluating"), segments done and in all."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What became of one contestant on one problem.
-
-    tuning: all settings, validation metrics, tuning seeds. evaluation: the best settings, best
-    first, test metrics, fresh seeds; only setting 0 is reported. setting: its numbers.
-    steps: [evaluation seeds] updates to the problem's target, ∞ where it was not reached, None
-    where the problem has none.
-    microseconds: wall time of a network's step in the fastest block, NaN where that was too short
-    to tell. compile_seconds, total_seconds: wall.
-    """
-
-    optimizer: str
-    problem: str
-    setting: dict[str, float]
-    tuning: Results
-    evaluation: Results
-    steps: NDArray[np.float64] | None
-    microseconds: float
-    compile_seconds: float
-    total_seconds: float
-
-    @property
-    def num_failed(self) -> int:
-        """Evaluation seeds on which the chosen setting failed."""
-        return int(np.count_nonzero(self._chosen("status")))
-
-    @property
-    def num_failed_tuning(self) -> int:
-        """Tuning trials that failed."""
-        return int(np.count_nonzero(self.tuning.status))
-
-    def metrics(self) -> tuple[str, ...]:
-        """The names of the test metrics, the loss first."""
-        fixed = {"setting", "replicate", "status", "status_step", *self.tuning.names}
-        names = [n for n in self.evaluation.columns if n not in fixed]
-        return tuple(sorted(names, key=lambda n: (n != "loss", n)))
-
-    def values(self, metric: str) -> NDArray[np.float64]:
-        """The test metric on each evaluation seed; NaN where the run failed."""
-        values = self._chosen(metric).astype(np.float64)
-        return np.where(self._chosen("status") == 0, values, np.nan)
-
-    def _chosen(self, column: str) -> NDArray[Any]:
-        return self.evaluation.columns[column][self.evaluation.columns["setting"] == 0]
-
-    def curve(self, name: str) -> NDArray[np.float64]:
-        """[evaluation seeds, steps] of a scalar of the chosen setting; NaN where not recorded."""
-        chosen = self.evaluation.columns["setting"] == 0
-        return self.evaluation.curves[name][chosen].astype(np.float64)
-
-
-class NotRun(NamedTuple):
-    """A contestant that could not be run on a problem, and what it raised."""
-
-    optimizer: str
-    problem: str
-    reason: str
 
 
 def contest(
@@ -110,7 +58,8 @@ def contest(
 ) -> Outcome:
     """Tune, choose by mean validation loss, evaluate on fresh seeds; one program for both.
 
-    store: where blocks are kept; those of this contest that are there are not run again.
+    problem: a problem, the name of one, a workload or a task. store: where blocks are kept; those
+    of this contest that are there are not run again.
 
     A block of tuning is all its seeds × as many settings as there are trials (up to 32 at once).
     The same program evaluates: beside the best setting the other lanes carry the runners-up, which
@@ -121,38 +70,36 @@ def contest(
     started = time.perf_counter()
     tell = progress or _ignore
     rule, held = resolve(optimizer), dict(fixed or {})
-    space = {n: x for n, x in rule.SEARCH_SPACE.items() if not _is_held(n, held)} | held
-    shape = {"num_steps": protocol.num_steps, "record_every": protocol.record_every}
-    rows = None if problem.train is None else min(protocol.batch_size, problem.num_rows)
-    recorded = protocol.num_steps % protocol.record_every == 0
-    split = None if recorded else "validation"
-    staged = stages(problem, rule, batch_size=rows, split=split, **shape)
-    on_test = stages(problem, rule, batch_size=rows, split="test", **shape).measure
-    settings = propose(space, protocol.tuning_trials, protocol.seed).columns
-    width = Width(protocol.tuning_seeds, min(protocol.tuning_trials, 32))
-    short = protocol.size <= SHORT
+    entry = problem if isinstance(problem, Task) else task(problem, protocol)
+    problem, about = entry.problem, entry.about
+    space = _space(rule, held, protocol)
+    run = _run_of(rule, about)
+    recorded = run["num_steps"] % run["record_every"] == 0 and "max_evaluations" not in run
+    staged = stages(problem, rule, split=None if recorded else "validation", **run)
+    on_test = stages(problem, rule, split="test", **run).measure
+    num_settings = max(protocol.tuning_trials, 1)
+    settings = propose(space, num_settings, protocol.seed).columns
+    width = Width(protocol.tuning_seeds, min(num_settings, WIDEST))
+    short = protocol.size(about.num_steps) <= SHORT
     engine = Engine(staged, settings, width, short=short)
     keep: Callable[[str], Kept | None] = _nowhere
     if store is not None:
         own = identity(staged, on_test, space, settings, width, protocol, short=short)
-        keep = functools.partial(_kept, store, f"{problem.name}/{name_of(rule)}/{own}")
+        keep = functools.partial(_kept, store, f"{about.name}/{name_of(rule)}/{own}")
     tell("compiling", 0, 1)
     if store is None:
         engine.compile(staged.measure, on_test)  # both at once, so that progress is even
 
-    plan = Plan(settings, protocol.tuning_seeds, protocol.seed, TUNING, width)
-    tuned = execute(
-        engine, plan, kept=keep("tuning"), progress=lambda done, of: tell("tuning", done, of)
-    )
-    tuning = _with_last_validation(tuned) if recorded else tuned
-    best = tuning.ranking("loss")[: width.settings]
-    plan = Plan(
-        {name: column[best] for name, column in settings.items()},
-        protocol.evaluation_seeds,
-        protocol.seed,
-        EVALUATION,
-        width,
-    )
+    tuning = None
+    if protocol.tuning_trials:
+        plan = Plan(settings, protocol.tuning_seeds, protocol.seed, TUNING, width)
+        tuned = execute(
+            engine, plan, kept=keep("tuning"), progress=lambda done, of: tell("tuning", done, of)
+        )
+        tuning = _with_last_validation(tuned) if recorded else tuned
+        best = tuning.ranking("loss")[: width.settings]
+        settings = {name: column[best] for name, column in settings.items()}
+    plan = Plan(settings, protocol.evaluation_seeds, protocol.seed, EVALUATION, width)
     evaluation = execute(
         engine,
         plan,
@@ -160,18 +107,80 @@ def contest(
         kept=keep(f"evaluation/{numbers_hash(plan.numbers)}"),
         progress=lambda done, of: tell("evaluating", done, of),
     )
+    chosen = evaluation.columns["setting"] == 0
+    updates = {name: curve[chosen] for name, curve in evaluation.curves.items()}
     outcome = Outcome(
         name_of(rule),
-        problem.name,
+        about.name,
         evaluation.setting(0),
-        tuning,
-        evaluation,
+        _none(evaluation) if tuning is None else dataclasses.replace(tuning, curves={}),
+        dataclasses.replace(evaluation, curves={}),
+        _points(space, tuning),
+        updates,
         None,
+        about.num_steps,
+        per_update(rule),
+        _cost(rule, problem, about, engine, updates, started),
+    )
+    return dataclasses.replace(outcome, steps=steps_to_target(outcome, about.target))
+
+
+def _space(rule: Any, held: Mapping[str, float], protocol: Protocol) -> dict[str, Any]:
+    """What is searched and what is held: without tuning all numbers, at their defaults."""
+    free = {n: x for n, x in rule.SEARCH_SPACE.items() if not _is_held(n, held)}
+    if not protocol.tuning_trials:
+        defaults = rule.Hyper()
+        free = {name: float(tree.get_field(defaults, name)) for name in free}
+    return free | dict(held)
+
+
+def _run_of(rule: Any, about: About) -> dict[str, Any]:
+    """The arguments of `stages`: updates and records, from a budget of gradient evaluations."""
+    every = per_update(rule)
+    if every is None:  # a search takes two gradients at least, other rules one
+        records = max(about.record_every // 2, 1)
+        shape = {"num_steps": about.num_steps, "max_evaluations": about.num_steps}
+    else:
+        records = max(about.record_every // every, 1)
+        shape = {"num_steps": max(about.num_steps // every, 1)}
+    return shape | {"record_every": records, "batch_size": about.batch_size}
+
+
+def _cost(
+    rule: Any,
+    problem: Any,
+    about: About,
+    engine: Engine,
+    updates: Mapping[str, NDArray[Any]],
+    started: float,
+) -> Cost:
+    every = per_update(rule)
+    if every is None:
+        spent = np.nan_to_num(updates["evaluations"])
+        every = float(spent.max(axis=1).sum() / max(np.count_nonzero(spent), 1))
+    return Cost(
+        float(every),
         _microseconds(engine),
+        state_bytes(problem, rule),
+        flops_of_update(problem, rule, about.batch_size),
         engine.compile_seconds,
         time.perf_counter() - started,
     )
-    return dataclasses.replace(outcome, steps=steps_to_target(outcome, problem.target))
+
+
+def _points(space: Mapping[str, Any], tuning: Results | None) -> dict[str, NDArray[np.float64]]:
+    """Where on its axis each number of each setting of tuning lay."""
+    if tuning is None:
+        return {}
+    first = tuning.columns["replicate"] == 0
+    axes = {name: x for name, x in space.items() if hasattr(x, "point")}
+    return {name: axis.point(tuning.columns[name][first]) for name, axis in axes.items()}
+
+
+def _none(results: Results) -> Results:
+    """Of these columns no rows."""
+    columns = {name: column[:0] for name, column in results.columns.items()}
+    return dataclasses.replace(results, columns=columns, curves={})
 
 
 def _nowhere(phase: str) -> None:
@@ -206,14 +215,3 @@ def _is_held(name: str, held: Mapping[str, float]) -> bool:
 
 def _ignore(phase: str, done: int, total: int) -> None:
     del phase, done, total
-
-
-def steps_to_target(outcome: Outcome, target: Any) -> NDArray[np.float64] | None:
-    """Updates until the validation metric first reached the target; ∞ if never, or if it failed."""
-    name = f"validation_{target.metric}" if target else ""
-    if name not in outcome.evaluation.curves:
-        return None
-    curve = outcome.curve(name)
-    reached = np.isfinite(curve) & np.asarray(target.reached(np.nan_to_num(curve)))
-    arrived = reached.any(axis=1) & np.isfinite(outcome.values("loss"))
-    return np.where(arrived, reached.argmax(axis=1) + 1.0, np.inf)

@@ -18,15 +18,15 @@ import numpy as np
 
 import jaxnn
 from jaxnn import plots
-from jaxnn.bench import words
+from jaxnn.bench import saved, words
 from jaxnn.bench.statistics import median_cover
 from jaxnn.errors import bad_value
 
 if TYPE_CHECKING:
     from jaxnn.bench.comparison import Comparison
-    from jaxnn.bench.contest import Outcome
+    from jaxnn.bench.outcome import Outcome
 
-__all__ = ["headings", "note", "prepare", "rows", "save", "settings"]
+__all__ = ["headings", "note", "overall_table", "prepare", "rows", "save", "settings"]
 
 
 def headings(comparison: Comparison, problem: str | None = None) -> list[str]:
@@ -57,6 +57,27 @@ def settings(comparison: Comparison, problem: str | None = None) -> list[list[st
     return [[name, words.setting(by_name[name])] for name in comparison.order("loss", problem)]
 
 
+def overall_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows of the table over all problems, best score first; no rows for one problem."""
+    standings = comparison.standings()
+    if standings is None:
+        return [], []
+    heads, figures = ["optimizer", "score"], [standings.score]
+    if standings.soon is not None and standings.solved is not None:
+        heads += ["AlgoPerf's", "targets reached"]
+        figures += [standings.soon, standings.solved]
+    body = [
+        [name, *(words.estimate(figure[number]) for figure in figures)]
+        for number, name in enumerate(standings.optimizers)
+    ]
+    if standings.ranks is not None:
+        heads.append("mean rank")
+        for row, rank in zip(body, standings.ranks.mean_ranks, strict=True):
+            row.append(f"{rank:.3g}")
+    order = np.argsort([-x.value for x in standings.score], kind="stable")
+    return heads, [body[number] for number in order]
+
+
 def prepare(folder: str | Path) -> Path:
     """`folder`, made where it does not exist, and found to be writable.
 
@@ -64,7 +85,7 @@ def prepare(folder: str | Path) -> Path:
     could not be kept, and nothing that was kept is lost.
     """
     path = Path(folder)
-    if (path / "comparison.json").exists():
+    if (path / saved.DOCUMENT).exists():
         fix = "Choose another with --out, or move that one away."
         constraint = "a folder without a comparison in it"
         raise bad_value("report", "out", constraint, repr(str(folder)), fix)
@@ -84,15 +105,20 @@ def prepare(folder: str | Path) -> Path:
     return path
 
 
-def save(comparison: Comparison, folder: Path) -> Path:
+def save(comparison: Comparison, folder: Path, *, campaign: str = "") -> Path:
     """Write table.csv, trials.csv, comparison.json, report.md and two pictures a problem.
 
-    All or nothing: they are written beside, and moved when they are whole, comparison.json last.
+    campaign: the text of its file, which is written too.
+
+    And runs.npz, so that `bench.load` gives the comparison back. All or nothing: they are written
+    beside, and moved when they are whole, comparison.json last.
     """
     folder = prepare(folder)
     with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as beside:
         _write(comparison, Path(beside))
-        whole = sorted(Path(beside).iterdir(), key=lambda path: path.name == "comparison.json")
+        if campaign:
+            (Path(beside) / "campaign.toml").write_text(campaign, encoding="utf-8")
+        whole = sorted(Path(beside).iterdir(), key=lambda path: path.name == saved.DOCUMENT)
         for path in whole:
             path.replace(folder / path.name)
     return folder
@@ -103,18 +129,19 @@ def _write(comparison: Comparison, folder: Path) -> None:
     _write_csv(folder / "table.csv", table)
     _write_csv(folder / "trials.csv", _trials(comparison))
     document = {
-        "protocol": dataclasses.asdict(comparison.protocol),
+        **saved.description(comparison),
         "made_with": _provenance(),
         "summary": {p: comparison.summary(p) for p in comparison.problems},
-        "not_run": [one._asdict() for one in comparison.not_run],
         "table": [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)],
     }
-    (folder / "comparison.json").write_text(
+    columns: dict[str, Any] = saved.arrays(comparison)
+    np.savez_compressed(folder / saved.ARRAYS, **columns)
+    (folder / saved.DOCUMENT).write_text(
         json.dumps(_plain(document), indent=1, allow_nan=False) + "\n", encoding="utf-8"
     )
     lines = ["# Comparison of optimizers", ""]
     for problem in comparison.problems:
-        curves, sensitivity = _pictures(comparison, problem, folder)
+        pictures = _pictures(comparison, problem, folder)
         lines += [f"## {problem}", "", *(f"- {text}" for text in comparison.summary(problem)), ""]
         lines += _markdown(headings(comparison, problem), rows(comparison, problem))
         lines += [
@@ -123,10 +150,13 @@ def _write(comparison: Comparison, folder: Path) -> None:
             "",
             *_markdown(["optimizer", "best setting"], settings(comparison, problem)),
             "",
-            f"![Learning curves]({curves})",
-            f"![Sensitivity]({sensitivity})",
+            *(f"![{what}]({name})" for what, name in pictures.items()),
             "",
         ]
+    heads, body = overall_table(comparison)
+    if body:
+        lines += ["## Over all problems", "", *(f"- {text}" for text in comparison.overall()), ""]
+        lines += [*_markdown(heads, body), ""]
     lines += [f"- {text}" for text in words.unplayed(comparison)]
     protocol = ", ".join(f"{k} {v}" for k, v in dataclasses.asdict(comparison.protocol).items())
     made = ", ".join(f"{k} {v}" for k, v in _provenance().items())
@@ -152,35 +182,40 @@ def note(comparison: Comparison, problem: str | None = None) -> str:
     return " ".join(sentences)
 
 
-def _pictures(comparison: Comparison, problem: str, folder: Path) -> tuple[str, str]:
+def _pictures(comparison: Comparison, problem: str, folder: Path) -> dict[str, str]:
+    """Files of pictures by what they show."""
     outcomes = comparison.on(problem)
     safe = re.sub(r"[^\w.-]+", "-", problem)
     suffix = "" if len(comparison.problems) == 1 else f"_{safe}"
-    curve = next((n for n in ("validation_loss",) if n in outcomes[0].evaluation.curves), "loss")
-    steps = np.arange(1, comparison.protocol.num_steps + 1)
+    curve = next((n for n in ("validation_loss",) if n in outcomes[0].updates), "loss")
+    steps = np.arange(1, comparison.about(problem).num_steps + 1)
     figure = plots.learning_curves(
         {o.optimizer: (steps, o.curve(curve)) for o in outcomes},
         ylabel=curve.replace("_", " "),
         title=f"{problem}: learning curves at each optimizer's best setting",
     )
-    curves = plots.save(figure, folder / f"learning_curves{suffix}.png")
     swept = {
         o.optimizer: (o.evaluation.columns[number], _finite_or_nan(o), o.setting[number])
         for o in outcomes
         for number in o.setting
-        if number.endswith("learning_rate")
+        if number.endswith("learning_rate") and len(np.unique(o.evaluation.columns[number])) > 1
     }
+    pictures = {"Learning curves": plots.save(figure, folder / f"learning_curves{suffix}.png").name}
+    if not swept:  # nothing was tuned
+        return pictures
     figure = plots.sensitivity(
         swept,
         xlabel="learning rate",
         ylabel="test loss",
         title=f"{problem}: every setting on fresh seeds; chosen on validation rows",
     )
-    return curves.name, plots.save(figure, folder / f"sensitivity{suffix}.png").name
+    name = plots.save(figure, folder / f"sensitivity{suffix}.png").name
+    return pictures | {"Sensitivity": name}
 
 
 def _microseconds(outcome: Outcome) -> str:
-    return "–" if math.isnan(outcome.microseconds) else f"{outcome.microseconds:.0f}"
+    micros = outcome.cost.microseconds
+    return "–" if math.isnan(micros) else f"{micros:.0f}"
 
 
 def _finite_or_nan(outcome: Any) -> Any:

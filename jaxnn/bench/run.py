@@ -15,12 +15,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxnn.bench.comparison import Comparison
-from jaxnn.bench.contest import NotRun, Outcome, contest
+from jaxnn.bench.contest import contest
+from jaxnn.bench.outcome import NotRun, Outcome
 from jaxnn.bench.protocol import Protocol
+from jaxnn.bench.tasks import tasks
 from jaxnn.errors import BadInput, bad_type, bad_value, unknown_name
 from jaxnn.optimizers import check_rule
 from jaxnn.optimizers.base import name_of
-from jaxnn.problems import resolve as resolve_problem
 from jaxnn.sweeps import Store, StoreError
 from jaxnn.training.train import checked_hyper
 
@@ -45,8 +46,8 @@ def run(
 ) -> Comparison:
     """Compare optimizers: equal tuning budgets, fresh seeds, an interval around every figure.
 
-    optimizers: rules or names, one or more. problems: one or several, as objects or
-    names.
+    optimizers: rules or names, one or more. problems: one or several, as objects, names, workloads
+    or names of suites (`problems.SUITES`), each with a budget of its own.
     fixed: numbers of a contestant that are held, not searched: {"adam": {"b1": 0.8}}.
     store: a file that keeps every block of trials as soon as it is done. Stopped or killed, the
     same call goes on from there; contestants, problems or seeds that come later reuse what is
@@ -60,30 +61,25 @@ def run(
     protocol = protocol or Protocol()
     held = dict(fixed or {})
     rules = contestants(optimizers, held)
-    several = problems if isinstance(problems, list | tuple) else [problems]
-    built = [resolve_problem(p) for p in several]
-    named = [problem.name for problem in built]
-    if not built or len(set(named)) != len(named):
-        fix = "Give each a name of its own: problems.classification(..., name=...)."
-        raise bad_value("bench.run", "problems", "differently named and at least one", named, fix)
-    jobs = [(rule, problem) for problem in built for rule in rules]
+    entries = tasks(problems, protocol)
+    jobs = [(rule, entry) for entry in entries for rule in rules]
     stop, x64 = threading.Event(), jnp.result_type(float) == jnp.float64
 
     def one(number: int) -> Outcome | Exception:
-        rule, problem = jobs[number]
+        rule, entry = jobs[number]
 
         def tell(phase: str, done: int, total: int) -> None:
             if stop.is_set():
                 raise _StoppedError
             if progress:
-                progress(name_of(rule), problem.name, phase, done, total)
+                progress(name_of(rule), entry.about.name, phase, done, total)
 
         device = free.get()
         try:
             # Both are settings of a thread: without this, workers would forget the caller's.
             with jax.enable_x64(x64), jax.default_device(device):
                 numbers = held.get(name_of(rule))
-                return contest(rule, problem, protocol, fixed=numbers, store=kept, progress=tell)
+                return contest(rule, entry, protocol, fixed=numbers, store=kept, progress=tell)
         except (StoreError, _StoppedError):
             stop.set()
             raise
@@ -121,11 +117,11 @@ def run(
         if not outcomes and isinstance(error, Exception):
             raise error
     not_run = (
-        NotRun(name_of(rule), problem.name, _reason(error))
-        for (rule, problem), error in zip(jobs, found, strict=True)
+        NotRun(name_of(rule), entry.about.name, _reason(error))
+        for (rule, entry), error in zip(jobs, found, strict=True)
         if isinstance(error, Exception)
     )
-    return Comparison(protocol, outcomes, {p.name: p.target for p in built}, tuple(not_run))
+    return Comparison(protocol, outcomes, tuple(e.about for e in entries), tuple(not_run))
 
 
 def _reason(error: Exception) -> str:

@@ -12,8 +12,10 @@ from jaxnn.bench.statistics import Estimate
 
 if TYPE_CHECKING:
     from jaxnn.bench.comparison import Comparison, Verdict
+    from jaxnn.bench.scores import Standings
+    from jaxnn.bench.statistics import RankTable
 
-__all__ = ["estimate", "number", "setting", "summary", "unplayed", "verdict"]
+__all__ = ["estimate", "number", "overall", "setting", "summary", "unplayed", "verdict"]
 
 
 def number(value: float, metric: str = "loss") -> str:
@@ -86,6 +88,50 @@ def summary(comparison: Comparison, problem: str) -> list[str]:
         )
     absent = [one for one in comparison.not_run if one.problem == problem]
     return paragraphs + [f"{one.optimizer} was not run: {one.reason}" for one in absent]
+
+
+def overall(standings: Standings) -> list[str]:
+    """Who leads over all problems, whom that tells apart, what ranks say, what was left out."""
+    leader, ahead = standings.leader, standings.ahead
+    figure = estimate(standings.score[standings.optimizers.index(leader)])
+    number_of = len(standings.problems)
+    found = [
+        f"Over {number_of} problems: {leader} has the highest score, {figure}, the interquartile "
+        "mean over all runs of how far a loss came from its start, 0, to the lowest mean of any "
+        "contestant, 1."
+    ]
+    beaten = [name for name, x in ahead.items() if x.low > 0]
+    same = [name for name, x in ahead.items() if x.low == x.high == 0]
+    level = [name for name in ahead if name not in (*beaten, *same)]
+    parts = []
+    if beaten:
+        parts.append(f"It is ahead of {_join(beaten)} on these problems.")
+    if level:
+        parts.append(f"It cannot be told apart from {_join(level)} on these problems.")
+    if same:
+        parts.append(f"{_join(same)} {'is' if len(same) == 1 else 'are'} identical to it.")
+    if parts:
+        several = f", Bonferroni over {len(ahead)}" if len(ahead) > 1 else ""
+        parts.append(f"(Intervals of differences on common seeds{several}.)")
+        found[0] += " " + " ".join(parts)
+    if standings.ranks is not None:
+        found.append(_ranks(standings, standings.ranks))
+    if standings.left_out:
+        verb = "has" if len(standings.left_out) == 1 else "have"
+        found.append(f"{_join(standings.left_out)} {verb} no scale of losses and is not counted.")
+    return found
+
+
+def _ranks(standings: Standings, ranks: RankTable) -> str:
+    order = np.argsort(ranks.mean_ranks, kind="stable")
+    listed = ", ".join(f"{standings.optimizers[i]} {ranks.mean_ranks[i]:.3g}" for i in order)
+    text = f"Mean ranks by test loss: {listed}. "
+    if not ranks.p_value < 0.05:
+        return text + f"Friedman's test finds no difference (p = {ranks.p_value:.2g})."
+    return text + (
+        f"Friedman's test finds a difference (p = {ranks.p_value:.2g}); two contestants differ "
+        f"where their ranks are {ranks.critical_difference:.3g} apart or more (Nemenyi, 5 %)."
+    )
 
 
 def unplayed(comparison: Comparison) -> list[str]:
@@ -174,7 +220,7 @@ def _count(needed: float) -> str:
 def _subject(comparison: Comparison, problem: str, metric: str) -> str:
     if metric != "steps":
         return f"Test {metric.replace('_', ' ')}"
-    target = comparison.targets[problem]
+    target = comparison.about(problem).target
     sign = "≥" if target.direction == "max" else "≤"
     threshold = number(target.threshold, target.metric)
     return f"Steps to a validation {target.metric} {sign} {threshold} (median)"

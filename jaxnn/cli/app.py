@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jaxnn.cli import bench, doctor, listing, sweep
+from jaxnn.cli import bench, doctor, listing, report, sweep
 from jaxnn.cli.interrupts import STOPPED
 
 __all__ = ["app", "run"]
@@ -51,6 +51,8 @@ _OPTIONS = {
     "set": "--set",
     "optimizers": "--optimizers",
     "problem": "--problem",
+    "problems": "--problem",
+    "campaign": "--campaign",
     "out": "--out",
 }
 _SPEAKERS = {"Protocol", "bench", "bench.run", "report"}
@@ -104,9 +106,10 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
 app.command("bench")(_guarded(bench.bench))
 app.command("list")(_guarded(listing.list_tables))
 app.command("doctor")(_guarded(doctor.doctor))
-for _command in sweep.app.registered_commands:
-    _command.callback = _guarded(_command.callback)  # pyright: ignore[reportArgumentType]
-app.add_typer(sweep.app, name="sweep")
+for _app, _name in ((sweep.app, "sweep"), (report.app, "report")):
+    for _command in _app.registered_commands:
+        _command.callback = _guarded(_command.callback)  # pyright: ignore[reportArgumentType]
+    app.add_typer(_app, name=_name)
 
 
 def run() -> None:

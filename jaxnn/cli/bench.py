@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import datetime
 import functools
+import shlex
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,75 +16,103 @@ import typer
 from jaxnn.cli.interrupts import noted
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
     from jaxnn.bench import Comparison, Protocol
+    from jaxnn.bench.campaign import Campaign
 
 __all__ = ["DEFAULT_OPTIMIZERS", "bench"]
 
 DEFAULT_OPTIMIZERS = "sgd,momentum,nesterov,adagrad,rmsprop,adadelta,adam,adamw"
+DEFAULT_PROBLEM = "digits"
+
+STORE = "runs.db"
 
 
 def bench(
     optimizers: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Contestants with commas between: adam, rmsprop(centered=True), clipped(adamw), "
             "scheduled(adam, learning_rate=cosine), optax:lion, my_module:my_rule.",
             show_default=DEFAULT_OPTIMIZERS.replace(",", ", "),
         ),
-    ] = DEFAULT_OPTIMIZERS,
+    ] = None,
     problem: Annotated[
-        str, typer.Option(help="A name of `jaxnn list problems`, or module:attribute of your own.")
-    ] = "digits",
+        str | None,
+        typer.Option(
+            help="Names of `jaxnn list problems` with commas between, or module:attribute of your "
+            "own.",
+            show_default=DEFAULT_PROBLEM,
+        ),
+    ] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(help="Problems with budgets of their own: small, or others of the list."),
+    ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Updates of a trial.", show_default="500")
+        int | None,
+        typer.Option(
+            help="Gradient evaluations of a trial.", show_default="the problem's own, or 500"
+        ),
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(help="Tuning trials for each optimizer.", show_default="16")
+        int | None,
+        typer.Option(
+            help="Tuning trials for each optimizer; 0 runs default numbers.", show_default="16"
+        ),
     ] = None,
     seeds: Annotated[
         int | None, typer.Option(help="Fresh seeds for the figures, 2 or more.", show_default="10")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Decides everything random, in [0, 4294967296).")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Decides everything random, in [0, 4294967296).", show_default="0"),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="Hold a number fixed: adam.b1=0.8. May be repeated."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A first look: 8 trials, 5 seeds, 200 steps.")
+    ] = False,
+    campaign: Annotated[
+        Path | None,
+        typer.Option(help="All of the above from a file, as every folder of results holds one."),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for the results.", show_default="jaxnn-results/bench-TIME"),
     ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="A first look: 8 trials, 5 seeds, 200 steps.")
-    ] = False,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            help="File that keeps what is done, for going on and for later contestants.",
+            show_default=f"{STORE} in that folder",
+        ),
+    ] = None,
 ) -> None:
     """Compare optimizers: each is tuned with the same budget, then run on fresh seeds.
 
     Ends with a table, a verdict in words, and a folder of data, a report and pictures.
     """
-    from rich.console import Console
-
     from jaxnn.cli.devices import set_up
 
     set_up()
-    from jaxnn.bench import QUICK, Protocol, report
-    from jaxnn.bench.run import contestants
-    from jaxnn.cli.contestants import load_contestants, parse_fixed
-    from jaxnn.cli.load import load_problem
+    from jaxnn.bench import report
     from jaxnn.errors import bad_value
-    from jaxnn.optimizers.base import name_of
 
-    chosen = {"num_steps": steps, "tuning_trials": trials, "evaluation_seeds": seeds, "seed": seed}
-    chosen = {name: value for name, value in chosen.items() if value is not None}
-    base = dataclasses.asdict(QUICK if quick else Protocol())
-    base["record_every"] = min(base["record_every"], max(chosen.get("num_steps", 500), 1))
-    protocol = Protocol(**{**base, **chosen})
-    rules = load_contestants(optimizers, tell=_tell)
-    fixed = parse_fixed(set_ or [], tuple(map(name_of, rules)))
-    contestants(rules, fixed)
-    the_problem = load_problem(problem)
+    given = {
+        "optimizers": optimizers,
+        "problem": problem,
+        "suite": suite,
+        "steps": steps,
+        "trials": trials,
+        "seeds": seeds,
+        "seed": seed,
+        "set": set_ or None,
+        "quick": quick or None,
+    }
+    wanted = _campaign(campaign, {k: x for k, x in given.items() if x is not None})
+    job = _Job.of(wanted)
     if out == Path():
         fix = "Name a new one, or leave --out away."
         raise bad_value("bench", "out", "a folder of its own", "the current one", fix)
@@ -92,46 +121,147 @@ def bench(
     with noted() as ctrl_c:  # a comparison that is done is saved whole
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
         report.prepare(folder)
+        kept = folder / STORE if store is None else store
         try:
-            comparison = _compared(rules, the_problem, protocol, fixed)
-        except BaseException:
-            with contextlib.suppress(OSError):  # somebody has put something there
-                for path in missing:
-                    path.rmdir()
+            comparison = job.compared(kept)
+        except KeyboardInterrupt:
+            if _is_begun(kept):
+                _tell_how_to_go_on(wanted, folder, store)
+                raise typer.Exit(130) from None
+            _undo(missing, kept)
             raise
-        console = Console()
-        show(console, comparison)
-        report.save(comparison, folder)
-        console.print(f"Results: {folder}", soft_wrap=True, highlight=False)
+        except BaseException:
+            _undo(missing, kept)
+            raise
+        _show(comparison)
+        report.save(comparison, folder, campaign=wanted.to_toml())
+        typer.echo(f"Results: {folder}")
     if ctrl_c.pressed:
         typer.echo("stopped: the results were saved", err=True)
         raise typer.Exit(130)
 
 
-def _compared(
-    rules: list[Any], problem: Any, protocol: Protocol, fixed: dict[str, dict[str, float]]
-) -> Comparison:
-    """The comparison, with its progress on the screen. Ctrl-C raises KeyboardInterrupt."""
-    from rich.console import Console
-
-    from jaxnn.bench import run
-    from jaxnn.cli.background import in_background
-    from jaxnn.cli.progress import ContestProgress
+def _campaign(file: Path | None, given: dict[str, Any]) -> Campaign:
+    """What the options say, or the file. Raises ValueError where both do."""
+    from jaxnn.bench import QUICK, Protocol
+    from jaxnn.bench.campaign import Campaign, load_campaign
+    from jaxnn.cli.contestants import load_contestants, parse_fixed, split
+    from jaxnn.errors import bad_value
     from jaxnn.optimizers.base import name_of
 
-    console = Console()
-    plural = "" if len(rules) == 1 else "s"
-    console.print(
-        f"[bold]{problem.name}[/bold]: {len(rules)} optimizer{plural} × ({protocol.tuning_trials} "
-        f"tuning trials × {protocol.tuning_seeds} seeds + {protocol.evaluation_seeds} fresh seeds)"
-        f" × {protocol.num_steps} steps",
-        highlight=False,
+    if file is not None:
+        if given:
+            fix = "Change the file, or leave --campaign away."
+            got = f"--{next(iter(given))} besides"
+            raise bad_value("bench", "campaign", "given alone: it says all the rest", got, fix)
+        return load_campaign(file)
+    names = {"steps": "num_steps", "trials": "tuning_trials", "seeds": "evaluation_seeds"}
+    base = dataclasses.asdict(QUICK if given.get("quick") else Protocol())
+    chosen = {names.get(n, n): given[n] for n in (*names, "seed") if n in given}
+    contestants = tuple(split(given.get("optimizers", DEFAULT_OPTIMIZERS)))
+    default = "" if "suite" in given else DEFAULT_PROBLEM
+    listed = f"{given.get('suite', '')},{given.get('problem', default)}"
+    protocol = Protocol(**{**base, **chosen})
+    fixed = {}
+    if "set" in given:
+        found = load_contestants(",".join(contestants), check=False)
+        fixed = parse_fixed(given["set"], tuple(map(name_of, found)))
+    return Campaign(contestants, tuple(split(listed)), protocol, fixed)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    """A campaign whose contestants and problems were found."""
+
+    rules: list[Any]
+    problems: list[Any]
+    protocol: Protocol
+    fixed: dict[str, dict[str, float]]
+
+    @classmethod
+    def of(cls, campaign: Campaign) -> _Job:
+        """Raises ValueError and TypeError for whatever `bench.run` would."""
+        from jaxnn.bench.run import contestants
+        from jaxnn.bench.tasks import tasks
+        from jaxnn.cli.contestants import load_contestants
+        from jaxnn.cli.load import load_problems
+
+        rules = load_contestants(",".join(campaign.optimizers), tell=_tell)
+        fixed = {name: dict(numbers) for name, numbers in campaign.fixed.items()}
+        contestants(rules, fixed)
+        problems = tasks(load_problems(campaign.problems), campaign.protocol)
+        return cls(rules, problems, campaign.protocol, fixed)
+
+    def compared(self, store: Path) -> Comparison:
+        """The comparison, with its progress on the screen. Ctrl-C raises KeyboardInterrupt."""
+        from rich.console import Console
+
+        from jaxnn.bench import run
+        from jaxnn.cli.background import in_background
+        from jaxnn.cli.progress import ContestProgress
+        from jaxnn.optimizers.base import name_of
+
+        console, protocol = Console(), self.protocol
+        console.print(_header(self), highlight=False)
+        threading.Thread(target=_import_late, daemon=True).start()
+        names = list(map(name_of, self.rules))
+        with ContestProgress(console, names, len(self.problems)) as progress:
+            return in_background(
+                functools.partial(
+                    run,
+                    self.rules,
+                    self.problems,
+                    protocol,
+                    fixed=self.fixed,
+                    store=store,
+                    progress=progress,
+                )
+            )
+
+
+def _header(job: _Job) -> str:
+    protocol, number = job.protocol, len(job.rules)
+    tuning = (
+        f"{protocol.tuning_trials} tuning trials × {protocol.tuning_seeds} seeds"
+        if protocol.tuning_trials
+        else "default numbers"
     )
-    threading.Thread(target=_import_late, daemon=True).start()
-    with ContestProgress(console, list(map(name_of, rules))) as progress:
-        return in_background(
-            functools.partial(run, rules, problem, protocol, fixed=fixed, progress=progress)
-        )
+    budgets = sorted({one.about.num_steps for one in job.problems})
+    steps = f"{budgets[0]}" if len(budgets) == 1 else f"{budgets[0]} to {budgets[-1]}"
+    several = len(job.problems) > 1
+    name = f"{len(job.problems)} problems" if several else job.problems[0].about.name
+    return (
+        f"[bold]{name}[/bold]: {number} optimizer{'s' * (number > 1)} × ({tuning} + "
+        f"{protocol.evaluation_seeds} fresh seeds) × {steps} steps"
+    )
+
+
+def _is_begun(store: Path) -> bool:
+    """Whether a store holds anything."""
+    from jaxnn.sweeps import Store
+
+    if not store.exists():
+        return False
+    with Store.open(store, read_only=True) as kept:
+        return bool(kept.names())
+
+
+def _tell_how_to_go_on(campaign: Campaign, folder: Path, store: Path | None) -> None:
+    file = folder / "campaign.toml"
+    file.write_text(campaign.to_toml(), encoding="utf-8")
+    parts = ["jaxnn", "bench", "--campaign", str(file), "--out", str(folder)]
+    parts += [] if store is None else ["--store", str(store)]
+    typer.echo(f"stopped; what is done is kept. Go on with: {shlex.join(parts)}", err=True)
+
+
+def _undo(missing: list[Path], store: Path) -> None:
+    """Take away what was made where nothing was kept."""
+    with contextlib.suppress(OSError):  # somebody has put something there
+        if missing and not _is_begun(store):
+            for path in store.parent.glob(f"{store.name}*"):
+                path.unlink()
+        for path in missing:
+            path.rmdir()
 
 
 def _import_late() -> None:
@@ -144,33 +274,9 @@ def _tell(name: str) -> None:
     typer.echo(f"checking that {name} keeps the contracts of a rule", err=True)
 
 
-def show(console: Console, comparison: Comparison) -> None:
-    """The table and the verdict of every problem."""
-    from jaxnn.bench import report, words
+def _show(comparison: Comparison) -> None:
+    from rich.console import Console
 
-    for problem in comparison.problems:
-        heads, body = report.headings(comparison, problem), report.rows(comparison, problem)
-        table = _grid(heads, body)
-        wide = console.measure(table, options=console.options.update(width=1000)).maximum
-        if wide > console.width:  # an interval goes under its figure
-            table = _grid(heads, [[cell.replace(" [", "\n[") for cell in row] for row in body])
-        console.print(table)
-        console.print(f"[dim]{report.note(comparison, problem)}[/dim]\n", highlight=False)
-        console.print(_grid(["", "best setting"], report.settings(comparison, problem)))
-        console.print()
-        for paragraph in comparison.summary(problem):
-            console.print(f"• {paragraph}", highlight=False, markup=False)
-        console.print()
-    for paragraph in words.unplayed(comparison):
-        console.print(f"• {paragraph}", highlight=False, markup=False)
+    from jaxnn.cli.bench_tables import show
 
-
-def _grid(heads: list[str], body: list[list[str]]) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    for row in body:
-        table.add_row(*row)
-    return table
+    show(Console(), comparison)

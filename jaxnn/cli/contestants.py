@@ -27,15 +27,17 @@ _OWN = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*:[A-Za-z_]\w*")
 _FIX = "For example adam, rmsprop(centered=True), clipped(adamw), optax:lion or my_module:my_rule."
 
 
-def load_contestants(text: str, *, tell: Callable[[str], None] | None = None) -> list[Any]:
+def load_contestants(
+    text: str, *, tell: Callable[[str], None] | None = None, check: bool = True
+) -> list[Any]:
     """The rules that a line names, with commas between.
 
     tell: called with the name of each rule of the user's own before its contracts are checked,
-    which takes some seconds.
+    which takes some seconds; check=False leaves that out.
     Raises ValueError for what is no such line, for unknown names, and for a rule that breaks a
     contract, TypeError for what is no rule.
     """
-    return [_one(item, tell or _ignore) for item in split(text)]
+    return [_one(item, (tell or _ignore) if check else None) for item in split(text)]
 
 
 def split(text: str) -> Iterator[str]:
@@ -57,7 +59,7 @@ def split(text: str) -> Iterator[str]:
         yield part.strip(" ,")  # a bracket is open; whoever reads it says so
 
 
-def _one(item: str, tell: Callable[[str], None]) -> Any:
+def _one(item: str, tell: Callable[[str], None] | None) -> Any:
     own = _OWN.findall(item)
     # Names of modules are no Python here: each stands as a name of its own while it is read.
     try:
@@ -67,7 +69,7 @@ def _one(item: str, tell: Callable[[str], None]) -> Any:
     return _rule(tree, item, iter(own), tell)
 
 
-def _rule(node: ast.expr, item: str, own: Iterator[str], tell: Callable[[str], None]) -> Any:
+def _rule(node: ast.expr, item: str, own: Iterator[str], tell: Callable[[str], None] | None) -> Any:
     from jaxnn.optimizers import OPTIMIZERS, get, wrappers
 
     call = node if isinstance(node, ast.Call) else None
@@ -152,12 +154,14 @@ def _of_optax(name: str, options: dict[str, Any]) -> Any:
         raise bad_value("bench", "optimizers", constraint, name, fix) from None
 
 
-def _of_ones_own(name: str, tell: Callable[[str], None]) -> Any:
+def _of_ones_own(name: str, tell: Callable[[str], None] | None) -> Any:
     from jaxnn.cli.load import load_attribute
     from jaxnn.optimizers import check_rule
     from jaxnn.testing import ContractError, check_optimizer
 
     rule = check_rule("bench", load_attribute("bench", "optimizers", name), declared=True)
+    if tell is None:
+        return rule
     tell(name)
     try:
         check_optimizer(rule)

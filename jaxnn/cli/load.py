@@ -6,12 +6,13 @@ import importlib
 import inspect
 import sys
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxnn.errors import BadInput, BadValue, bad_value
 
-__all__ = ["load_attribute", "load_problem"]
+__all__ = ["load_attribute", "load_problem", "load_problems"]
 
 _NOT_THEIRS = {__file__, importlib.__file__}
 
@@ -22,6 +23,17 @@ class Asked(NamedTuple):
     command: str
     option: str
     name: str  # what was given
+
+
+def load_problems(names: Iterable[str]) -> list[Any]:
+    """Problems as `bench.run` takes them: names of suites and problems as they are, or objects.
+
+    Raises ValueError for a name that is not known, and as `load_problem` does.
+    """
+    from jaxnn.problems.suites import SUITES, WORKLOADS
+
+    known = SUITES.keys() | WORKLOADS.keys()
+    return [name if name in known else load_problem(name) for name in names]
 
 
 def load_problem(name: str) -> Any:

@@ -16,9 +16,12 @@ _SHARE = {"compiling": (0, 0), "tuning": (50, 25), "evaluating": (75, 25)}
 
 
 class ContestProgress:
-    """Called by `bench.run` from its threads; a context manager around it."""
+    """Called by `bench.run` from its threads; a context manager around it.
 
-    def __init__(self, console: Console, names: Sequence[str]) -> None:
+    names: of the contestants. num_problems: that each of them is run on.
+    """
+
+    def __init__(self, console: Console, names: Sequence[str], num_problems: int = 1) -> None:
         self._progress = Progress(
             TextColumn("{task.fields[contestant]:<12}"),
             BarColumn(bar_width=30),
@@ -29,9 +32,13 @@ class ContestProgress:
             refresh_per_second=5,
         )
         self._tasks = {
-            name: self._progress.add_task("waiting", total=100, contestant=name, start=False)
+            name: self._progress.add_task(
+                "waiting", total=100 * num_problems, contestant=name, start=False
+            )
             for name in names
         }
+        self._num_problems = num_problems
+        self._completed: dict[str, dict[str, float]] = {name: {} for name in names}
         self._lock = threading.Lock()
 
     def __enter__(self) -> ContestProgress:
@@ -43,14 +50,17 @@ class ContestProgress:
 
     def __call__(self, optimizer: str, problem: str, phase: str, done: int, total: int) -> None:
         """Phase "compiling", "tuning" or "evaluating", with segments done and in all."""
-        del problem
         start, share = _SHARE[phase]
         task = self._tasks[optimizer]
         with self._lock:
             if phase == "compiling":
                 self._progress.start_task(task)
-            completed = start + share * done / total
-            ended = completed >= 100
-            self._progress.update(task, completed=completed, description="done" if ended else phase)
+            completed = self._completed[optimizer]
+            completed[problem] = start + share * done / total
+            whole = sum(completed.values())
+            ended = whole >= 100 * self._num_problems
+            doing = phase if self._num_problems == 1 else f"{problem}: {phase}"
+            text = "done" if ended else doing
+            self._progress.update(task, completed=whole, description=text)
             if ended:
                 self._progress.stop_task(task)

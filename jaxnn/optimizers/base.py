@@ -89,14 +89,16 @@ class Optimizer(Protocol):
     FAMILY and YEAR are for lists; rules of the table have them.
 
     What a rule does not declare has its usual value. EVALUATIONS = 1: the gradient evaluations of a
-    step. LINEAR = False: updates are proportional to the gradients, so that gradients near the
-    largest number of their dtype overflow in them. SATURATES = False: an infinite gradient gives a
-    finite update (a NaN still gives NaN). SKIPS_NON_FINITE = False: either gives a finite one, on
-    purpose. GRADIENT_RANGE = 1.0: updates are finite for gradients up to the largest number of
-    their dtype to that power; a smaller one is explained in the docstring. COMPLEX = False: complex
-    parameters raise TypeError in `init` and `update`; True: steps are against the gradient that is
-    given, the conjugate of that of `jax.grad`, whose direction the library's training turns.
-    ORDERED = (): pairs of fields of Hyper of which the first must be smaller than the second.
+    step; where their number differs from step to step, `extra_evaluations(state, hyper)` says how
+    many products with the Hessian, and gradients besides those given, there were so far. LINEAR =
+    False: updates are proportional to the gradients, so that gradients near the largest number of
+    their dtype overflow in them. SATURATES = False: an infinite gradient gives a finite update (a
+    NaN still gives NaN). SKIPS_NON_FINITE = False: either gives a finite one, on purpose.
+    GRADIENT_RANGE = 1.0: updates are finite for gradients up to the largest number of their dtype
+    to that power; a smaller one is explained in the docstring. COMPLEX = False: complex parameters
+    raise TypeError in `init` and `update`; True: steps are against the gradient that is given, the
+    conjugate of that of `jax.grad`, whose direction the library's training turns. ORDERED = ():
+    pairs of fields of Hyper of which the first must be smaller than the second.
     """
 
     Hyper: Any

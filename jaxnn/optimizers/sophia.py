@@ -63,6 +63,12 @@ REVERSE_DIFFERENTIABLE = True
 SATURATES = True
 
 
+def extra_evaluations(state: State, hyper: Hyper) -> tuple[Int[Array, ""], int]:
+    """Products with the Hessian so far, and gradients besides those that it was given."""
+    interval = jnp.round(jnp.asarray(hyper.update_interval)).astype(jnp.int32)
+    return -(-state.step // interval), 0
+
+
 def init(params: Params, hyper: Hyper) -> State:
     """Both means at 0."""
     del hyper

@@ -2,6 +2,7 @@
 
     gate      four rows, (0,0), (0,1), (1,0), (1,1), and the gate's output for each
     saddle    x² − y² from (2, 3): gradient descent finds no minimum, y runs away
+    backpropagation   two sigmoid units in a row, one example: the numbers worked out by hand
 
 There are sixteen gates of two inputs; a line separates all but XOR and XNOR.
 Reference for XOR: Minsky, Papert 1969, "Perceptrons".
@@ -9,6 +10,7 @@ Reference for XOR: Minsky, Papert 1969, "Perceptrons".
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 
 from jaxnn.errors import unknown_name
@@ -18,7 +20,7 @@ from jaxnn.problems.check import check_number
 from jaxnn.problems.data import Parts, assemble
 from jaxnn.typing import Array, Float
 
-__all__ = ["GATES", "GATE_INPUTS", "and_gate", "gate", "saddle", "xor_gate"]
+__all__ = ["GATES", "GATE_INPUTS", "and_gate", "backpropagation", "gate", "saddle", "xor_gate"]
 
 GATE_INPUTS = ((0, 0), (0, 1), (1, 0), (1, 1))
 """The rows (a, b) of every gate, in the order of the outputs in `GATES`."""
@@ -87,12 +89,39 @@ def saddle_value(point: Float[Array, "2"]) -> Float[Array, ""]:
 def saddle(*, spread: float = 0.0) -> Function:
     """The saddle x² − y² from (2, 3): unbounded below, so every rule that descends runs away.
 
-    spread: >= 0, deviation of the start between seeds.
+    spread: >= 0, deviation of the start between seeds. The target is a loss of −100: the saddle is
+    left for good.
     """
     return Function(
         name="saddle",
         function=saddle_value,
         start=np.array([2.0, 3.0]),
         spread=check_number("saddle", "spread", spread, low=0),
+        target=Target("loss", -100.0, "min"),
         domain=((-4.0, 4.0), (-4.0, 4.0)),
+    )
+
+
+def backpropagation_value(point: Float[Array, "4"]) -> Float[Array, ""]:
+    """½(y − ŷ)² for ŷ = σ(w₂ σ(w₁ x + θ₁) + θ₂), x = 0.1, y = 0.25; point: (w₁, θ₁, w₂, θ₂)."""
+    w1, b1, w2, b2 = point
+    hidden = jax.nn.sigmoid(w1 * 0.1 + b1)
+    return 0.5 * (jax.nn.sigmoid(w2 * hidden + b2) - 0.25) ** 2
+
+
+def backpropagation(*, spread: float = 0.0) -> Function:
+    """The worked example of backpropagation: two units in a row learn one number.
+
+    From (w₁, θ₁, w₂, θ₂) = (0.15, 0.4, 0.45, 0.62), where the loss is 0.105387 and its gradient
+    (0.001021, 0.010208, 0.057038, 0.094702). The minimum 0 is a surface, so there is no distance.
+    spread: >= 0, deviation of the start between seeds.
+    """
+    return Function(
+        name="backpropagation",
+        function=backpropagation_value,
+        start=np.array([0.15, 0.40, 0.45, 0.62]),
+        spread=check_number("backpropagation", "spread", spread, low=0),
+        minimum=0.0,
+        target=Target("loss", 1e-4, "min"),
+        domain=((-4.0, 4.0),) * 4,
     )

@@ -8,30 +8,71 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from jaxnn.errors import bad_type, look_up, unknown_name
-from jaxnn.problems import lecture, points, real, valleys
-from jaxnn.problems.base import Function, Supervised
+from jaxnn.problems import (
+    hard,
+    lecture,
+    points,
+    quadratics,
+    real,
+    sequences,
+    valleys,
+    vision,
+    words,
+)
+from jaxnn.problems.base import Problem
 
 __all__ = ["PROBLEMS", "get", "resolve"]
 
-PROBLEMS: dict[str, Callable[..., Supervised | Function]] = {
+PROBLEMS: dict[str, Callable[..., Problem]] = {
     "gate": lecture.gate,
     "xor": lecture.xor_gate,
     "and": lecture.and_gate,
     "saddle": lecture.saddle,
+    "backpropagation": lecture.backpropagation,
     "quadratic": valleys.quadratic,
+    "quadratic_1": quadratics.quadratic_1,
+    "quadratic_1e4": quadratics.quadratic_1e4,
+    "quadratic_1e6": quadratics.quadratic_1e6,
+    "noisy_quadratic": quadratics.noisy_quadratic,
+    "quadratic_deep": quadratics.quadratic_deep,
     "rosenbrock": valleys.rosenbrock,
     "beale": valleys.beale,
+    "booth": valleys.booth,
     "himmelblau": valleys.himmelblau,
+    "branin": valleys.branin,
     "rastrigin": valleys.rastrigin,
+    "ackley": valleys.ackley,
+    "styblinski_tang": valleys.styblinski_tang,
     "moons": points.moons,
     "circles": points.circles,
     "spirals": points.spirals,
     "blobs": points.blobs,
     "digits": real.digits,
+    "digits_logistic": real.digits_logistic,
     "breast_cancer": real.breast_cancer,
+    "breast_cancer_logistic": real.breast_cancer_logistic,
     "wine": real.wine,
+    "wine_logistic": real.wine_logistic,
     "iris": real.iris,
+    "iris_logistic": real.iris_logistic,
     "diabetes": real.diabetes,
+    "diabetes_linear": real.diabetes_linear,
+    "digits_cnn": vision.digits_cnn,
+    "digits_residual": vision.digits_residual,
+    "digits_autoencoder": vision.digits_autoencoder,
+    "digits_vae": vision.digits_vae,
+    "char_rnn": sequences.char_rnn,
+    "char_transformer": sequences.char_transformer,
+    "copying": sequences.copying,
+    "addition": sequences.addition,
+    "deep_sigmoid": hard.deep_sigmoid,
+    "saddles": hard.saddles,
+    "plateau": hard.plateau,
+    "ill_scaled": hard.ill_scaled,
+    "label_noise": hard.label_noise,
+    "sparse_words": words.sparse_words,
+    "tiny_batch": hard.tiny_batch,
+    "huge_batch": hard.huge_batch,
 }
 """Names to builders; the options of a builder are keyword-only."""
 

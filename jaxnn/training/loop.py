@@ -18,6 +18,7 @@ from jaxnn import tree
 from jaxnn.optimizers.base import evaluation_params, record
 from jaxnn.training import batches
 from jaxnn.training.evaluation import evaluate
+from jaxnn.training.evaluations import spent
 from jaxnn.training.feed import Data, Fed, Feed, Prepared, prepare
 from jaxnn.training.needs import ignores_key
 from jaxnn.training.status import Status, after_loss, after_update
@@ -54,13 +55,15 @@ class Loop:
 
     optimizer: a rule. batch_size: rows of a batch, None for all. record_every: validation after so
     many updates, 0 for never. split: the rows that `measure` reports on, None for its
-    status alone.
+    status alone. max_evaluations: gradients after which a trial stays where it is, None for as many
+    as its steps take.
     """
 
     optimizer: Any
     batch_size: int | None = None
     record_every: int = 1
     split: str | None = "validation"
+    max_evaluations: int | None = None
 
     def staged(self, data: Data, num_steps: int) -> Staged:
         """A trial for a sweep; its `hyper` is the rule's own, checked."""
@@ -85,7 +88,8 @@ class Loop:
         first: Bool[ArrayLike, ""] | None = None,
     ) -> tuple[TrialState, dict[str, Array]]:
         """One step. Scalars: "loss" before the update; "validation_<metric>" after it, where due,
-        NaN elsewhere; the values that the rule reports, as "value_<field>". NaN once frozen.
+        NaN elsewhere; the values that the rule reports, as "value_<field>"; with `max_evaluations`
+        the "evaluations" so far. NaN once frozen.
 
         first: whether no step of this run went before, by default at step 0. After it a rule that
         has the next gradient already is asked for it, where every step has the same loss.
@@ -93,7 +97,8 @@ class Loop:
         problem, ceiling = data
         batch = batches.take(problem.train, fed.rows)
         reuse: Any = False
-        if self._same_loss(problem, state.point.params, batch, fed.loss):
+        same_loss = self._same_loss(problem, state.point.params, batch, fed.loss)
+        if same_loss:
             reuse = jnp.asarray(step) > 0 if first is None else ~jnp.asarray(first)
         params, optimizer_state, loss = one_step(
             problem.loss,
@@ -112,9 +117,17 @@ class Loop:
         point = tree.select(status.ok, Point(params, optimizer_state), state.point)
         scalars = {"loss": loss, **self._reported(optimizer_state)}
         scalars |= self._validation(point, hyper, step, problem)
+        goes_on, new = state.status.ok, TrialState(point, kept, status)
+        if self.max_evaluations is not None:
+            before, after = (
+                spent(self.optimizer, s.point.optimizer_state, hyper, number, reused=same_loss)
+                for s, number in ((state, step), (new, step + 1))
+            )
+            may = before < self.max_evaluations
+            goes_on, new = goes_on & may, tree.select(may, new, state)
+            scalars["evaluations"] = after.astype(jnp.float32)
         nan = {name: jnp.full_like(x, jnp.nan) for name, x in scalars.items()}
-        scalars = tree.select(state.status.ok, scalars, nan)
-        return TrialState(point, kept, status), scalars
+        return new, tree.select(goes_on, scalars, nan)
 
     def _same_loss(self, problem: Any, params: Params, batch: Any, key: PRNGKeyArray) -> bool:
         if self.batch_size is not None or not hasattr(self.optimizer, "value_and_grad"):

@@ -112,12 +112,15 @@ def stages(
     record_every: int = 1,
     ceiling: float | None = None,
     split: str | None = "validation",
+    max_evaluations: int | None = None,
 ) -> Staged:
     """The run that `train` would do as a `Staged` trial for a sweep: the same functions.
 
     The trial's `hyper` is a dict of the rule's numbers, dotted names for nested ones, as a sweep's
     space names them; those that are missing have their defaults. `measure` reports on the rows of
-    `split` (None: on no rows), and "status" and "status_step". Raises as `train` does.
+    `split` (None: on no rows), and "status" and "status_step". max_evaluations: gradients (see
+    `training.evaluations`) after which a trial stays where it is, whatever steps are left; the last
+    update may spend more. Raises as `train` does.
     """
     if split not in ("train", "validation", "test", None):
         constraint = "'train', 'validation', 'test' or None"
@@ -125,7 +128,11 @@ def stages(
     loop, data = _build(
         "stages", problem, optimizer, num_steps, batch_size, schedule, record_every, ceiling
     )
-    swept = _SweepLoop(loop.optimizer, loop.batch_size, loop.record_every, split, num_steps)
+    if max_evaluations is not None:
+        max_evaluations = check_integer("stages", "max_evaluations", max_evaluations, low=1)
+    swept = _SweepLoop(
+        loop.optimizer, loop.batch_size, loop.record_every, split, max_evaluations, num_steps
+    )
     horizon = num_steps if _has_horizon(loop.optimizer.Hyper()) else None
     staged = swept.staged(data, num_steps)
     return staged._replace(check=swept.check, convex=True, horizon=horizon)

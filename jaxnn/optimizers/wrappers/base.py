@@ -261,14 +261,20 @@ class Wrapper(Composite):
         return {"reference": as_reference(base.variant(self.rule, **inner))} if inner else {}
 
     def __getattr__(self, name: str) -> Any:
-        # Only there when the rule has it: its presence tells the loop that a gradient can be saved.
+        # Only there when the rule has it: its presence tells the loop what the rule does.
         if name == "value_and_grad" and self.RETURNS_UPDATES and hasattr(self.rule, name):
             return functools.partial(_value_and_grad, self.rule)
+        if name == "extra_evaluations" and hasattr(self.rule, name):
+            return functools.partial(_extra_evaluations, self.rule)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
 def _value_and_grad(rule: Any, state: Any) -> Any:
     return rule.value_and_grad(state.inner)
+
+
+def _extra_evaluations(rule: Any, state: Any, hyper: Any) -> Any:
+    return rule.extra_evaluations(state.inner, hyper.inner)
 
 
 def _fields(made_of: Any) -> dict[str, Any]:
