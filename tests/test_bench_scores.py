@@ -81,7 +81,9 @@ def test_problems_without_a_scale_are_left_out() -> None:
     found = standings(comparison(losses))
     assert found is not None
     assert (found.problems, found.left_out) == (("p", "q"), ("worse",))
-    assert words.overall(found)[-1] == "worse has no scale of losses and is not counted."
+    assert words.overall(found)[-1] == (
+        "worse has no scale of losses and does not count in the score."
+    )
     assert standings(comparison({"p": LOSSES["p"]})) is None
     assert comparison({"p": LOSSES["p"]}).overall() == []
 
@@ -115,7 +117,7 @@ def test_the_verdict_in_words() -> None:
     if leader == "good":
         assert found.score[0].value == pytest.approx(score.value)
         assert "twin is identical to it." in text[0]
-    assert text[1].startswith("Mean ranks by test loss: ")
+    assert text[1].startswith("Mean ranks by test loss on all problems: ")
     assert "Friedman's test finds a difference (p = " in text[1]
 
 

@@ -213,7 +213,7 @@ def test_a_comparison_of_ones_own_problem(folder: Path, capsys: pytest.CaptureFi
     assert "own: 2 optimizers × (2 tuning trials × 3 seeds + 2 fresh seeds) × 10 steps" in out
     assert "b1=0.8" in out
     assert "• Test loss: " in out
-    assert out.rstrip().endswith("Results: here")
+    assert out.endswith("Results: here\nReport:  here/report.html\n")
     assert (folder / "here" / "report.md").exists()
 
 

@@ -24,9 +24,29 @@ from jaxnn.testing.problem import PROBLEM_CONTRACTS, check_problem
 FUNCTIONS = [name for name in PROBLEMS if isinstance(problems.get(name), Function)]
 
 
+def code_path(name: str) -> tuple[Any, ...]:
+    """What of a problem is code, not numbers: two alike compute alike."""
+    problem = problems.get(name)
+    told = ("loss_name", "function", "row_fn", "target_kind")
+    model = getattr(problem, "model", None)
+    kind = (type(model), getattr(model, "activation", None), getattr(model, "cell", None))
+    parts = tuple(getattr(problem, part, None) for part in told)
+    return (type(problem), kind, *parts, problem.residuals is None)
+
+
+FIRST = {code_path(name): name for name in reversed(PROBLEMS)}
+"""Of the problems that share their code, the first in the table."""
+
+OF_CODE = ("means", "transforms", "gradient")
+"""Contracts that hold for all problems of the same code, or for none; they compile most."""
+
+
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_contracts_hold(name: str) -> None:
-    check_problem(name)
+    first = FIRST[code_path(name)] == name
+    for contract, holds in PROBLEM_CONTRACTS.items():
+        if first or contract not in OF_CODE:
+            holds(name)
 
 
 @pytest.mark.parametrize("name", PROBLEMS)

@@ -19,6 +19,7 @@ import numpy as np
 import jaxnn
 from jaxnn import plots
 from jaxnn.bench import saved, words
+from jaxnn.bench.pages import html_page
 from jaxnn.bench.statistics import median_cover
 from jaxnn.errors import bad_value
 
@@ -106,7 +107,7 @@ def prepare(folder: str | Path) -> Path:
 
 
 def save(comparison: Comparison, folder: Path, *, campaign: str = "") -> Path:
-    """Write table.csv, trials.csv, comparison.json, report.md and two pictures a problem.
+    """Write report.html, report.md, table.csv, trials.csv, comparison.json and pictures.
 
     campaign: the text of its file, which is written too.
 
@@ -115,7 +116,7 @@ def save(comparison: Comparison, folder: Path, *, campaign: str = "") -> Path:
     """
     folder = prepare(folder)
     with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as beside:
-        _write(comparison, Path(beside))
+        _write(comparison, Path(beside), campaign)
         if campaign:
             (Path(beside) / "campaign.toml").write_text(campaign, encoding="utf-8")
         whole = sorted(Path(beside).iterdir(), key=lambda path: path.name == saved.DOCUMENT)
@@ -124,7 +125,7 @@ def save(comparison: Comparison, folder: Path, *, campaign: str = "") -> Path:
     return folder
 
 
-def _write(comparison: Comparison, folder: Path) -> None:
+def _write(comparison: Comparison, folder: Path, campaign: str) -> None:
     table = comparison.table()
     _write_csv(folder / "table.csv", table)
     _write_csv(folder / "trials.csv", _trials(comparison))
@@ -162,6 +163,8 @@ def _write(comparison: Comparison, folder: Path) -> None:
     made = ", ".join(f"{k} {v}" for k, v in _provenance().items())
     lines += [f"Protocol: {protocol}.", "", f"Made with {made}.", ""]
     (folder / "report.md").write_text("\n".join(lines), encoding="utf-8")
+    page = html_page(comparison, campaign=campaign, provenance=_provenance())
+    (folder / "report.html").write_text(page, encoding="utf-8")
 
 
 def note(comparison: Comparison, problem: str | None = None) -> str:

@@ -31,7 +31,10 @@ from jaxnn.bench.statistics.aggregates import AGGREGATES
 if TYPE_CHECKING:
     from jaxnn.bench.comparison import Comparison
 
-__all__ = ["MAX_RATIO", "Profile", "Standings", "profile", "standings"]
+__all__ = ["MAX_RATIO", "UNBOUNDED", "Profile", "Standings", "profile", "standings"]
+
+UNBOUNDED = -1e6
+"""No loss that has a lower bound falls so low."""
 
 MAX_RATIO = 4.0
 """A contestant that takes so many times as long as the fastest gets no more credit: AlgoPerf's."""
@@ -69,7 +72,7 @@ def standings(comparison: Comparison, confidence: float = 0.95) -> Standings | N
     names = np.array(comparison.problems)
     means = np.where(np.isnan(losses).any(axis=2), math.inf, losses.mean(axis=2))
     best = means.min(axis=0)
-    has_scale = np.isfinite(best) & np.isfinite(starts) & (starts > best)
+    has_scale = (best > UNBOUNDED) & np.isfinite(starts) & (starts > best) & np.isfinite(best)
     if np.count_nonzero(has_scale) < 2:
         return None
     scores = np.stack(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jaxnn.bench.scores import UNBOUNDED
 from jaxnn.bench.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -117,15 +118,17 @@ def overall(standings: Standings) -> list[str]:
     if standings.ranks is not None:
         found.append(_ranks(standings, standings.ranks))
     if standings.left_out:
-        verb = "has" if len(standings.left_out) == 1 else "have"
-        found.append(f"{_join(standings.left_out)} {verb} no scale of losses and is not counted.")
+        one = len(standings.left_out) == 1
+        verb, counted = ("has", "does") if one else ("have", "do")
+        what = f"{verb} no scale of losses and {counted} not count in the score"
+        found.append(f"{_join(standings.left_out)} {what}.")
     return found
 
 
 def _ranks(standings: Standings, ranks: RankTable) -> str:
     order = np.argsort(ranks.mean_ranks, kind="stable")
     listed = ", ".join(f"{standings.optimizers[i]} {ranks.mean_ranks[i]:.3g}" for i in order)
-    text = f"Mean ranks by test loss: {listed}. "
+    text = f"Mean ranks by test loss on all problems: {listed}. "
     if not ranks.p_value < 0.05:
         return text + f"Friedman's test finds no difference (p = {ranks.p_value:.2g})."
     return text + (
@@ -201,10 +204,6 @@ def _alike(comparison: Comparison, problem: str, metric: str, a: str, b: str) ->
     """Whether two contestants have the same figure on every seed; those that failed have none."""
     first, second = (comparison.values(name, metric, problem) for name in (a, b))
     return np.array_equal(first, second)
-
-
-UNBOUNDED = -1e6
-"""No loss that has a lower bound falls so low."""
 
 
 def _unbounded(leading: Estimate, metric: str) -> str:

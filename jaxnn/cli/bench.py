@@ -135,7 +135,7 @@ def bench(
             raise
         _show(comparison)
         report.save(comparison, folder, campaign=wanted.to_toml())
-        typer.echo(f"Results: {folder}")
+        typer.echo(f"Results: {folder}\nReport:  {folder / 'report.html'}")
     if ctrl_c.pressed:
         typer.echo("stopped: the results were saved", err=True)
         raise typer.Exit(130)
@@ -238,12 +238,13 @@ def _header(job: _Job) -> str:
 
 def _is_begun(store: Path) -> bool:
     """Whether a store holds anything."""
-    from jaxnn.sweeps import Store
+    from jaxnn.sweeps import Store, StoreError
 
-    if not store.exists():
+    try:
+        with Store.open(store, read_only=True) as kept:
+            return bool(kept.names())
+    except (StoreError, ValueError):  # none, or none that can be read
         return False
-    with Store.open(store, read_only=True) as kept:
-        return bool(kept.names())
 
 
 def _tell_how_to_go_on(campaign: Campaign, folder: Path, store: Path | None) -> None:
@@ -255,10 +256,10 @@ def _tell_how_to_go_on(campaign: Campaign, folder: Path, store: Path | None) -> 
 
 
 def _undo(missing: list[Path], store: Path) -> None:
-    """Take away what was made where nothing was kept."""
+    """Take away the folders that were made, and an empty store in them."""
     with contextlib.suppress(OSError):  # somebody has put something there
-        if missing and not _is_begun(store):
-            for path in store.parent.glob(f"{store.name}*"):
+        if store.parent in missing and not _is_begun(store):
+            for path in store.parent.glob(f"{STORE}*"):
                 path.unlink()
         for path in missing:
             path.rmdir()

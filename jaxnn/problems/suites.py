@@ -52,7 +52,7 @@ class Workload:
 
         >>> row = WORKLOADS["iris"].describe()
         >>> row["rows"], row["parameters"], row["target"]
-        ('104 + 23 + 22', 131, 'accuracy >= 0.95')
+        ('104 + 22 + 23', 131, 'accuracy >= 0.95')
         """
         problem = self.build()
         target, parts = problem.target, (problem.train, problem.validation, problem.test)

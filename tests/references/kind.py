@@ -27,7 +27,7 @@ class Reference(NamedTuple):
     extra: Callable[[dict[str, Any], Any, Any], tuple[dict[str, Any], dict[str, Any]]] | None = None
     # (what ours would get, gradients, Optax's state) → (what ours gets, what Optax's gets)
     point: bool = False  # updates lead to a point, which is what is compared; both go on from ours:
-    # Optax rounds the point at the size of the parameters, however short the step
+    # the rounding is of the size of the parameters, however short the step
     growth: int = 1  # by how much the formula itself enlarges the roundings that it is given
 
 

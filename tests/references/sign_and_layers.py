@@ -190,6 +190,7 @@ REFERENCES = {
         _fromage,
         lambda state: fromage.State(),
         ({"learning_rate": 0.3}, {"learning_rate": 1e-3, "min_norm": 1.0}),
+        point=True,  # (c − 1) · θ has the rounding of c, which is that of θ
     ),
     "optimistic_gradient_descent": Reference(
         _optimistic_gradient_descent,
