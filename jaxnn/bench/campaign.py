@@ -54,6 +54,7 @@ class Campaign:
         tuning_seeds = 3
         evaluation_seeds = 10
         seed = 0
+        studies = 1
         """
         lines = [
             f"{name} = {_toml(list(getattr(self, name)))}" for name in ("optimizers", "problems")

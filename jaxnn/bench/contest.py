@@ -58,7 +58,8 @@ def contest(
 ) -> Outcome:
     """Tune, choose by mean validation loss, evaluate on fresh seeds; one program for both.
 
-    problem: a problem, the name of one, a workload or a task. store: where blocks are kept; those
+    problem: a problem, the name of one, a workload or a task. protocol: of one study: several are a
+    matter of `run`. store: where blocks are kept; those
     of this contest that are there are not run again.
 
     A block of tuning is all its seeds × as many settings as there are trials (up to 32 at once).

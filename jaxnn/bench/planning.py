@@ -80,7 +80,7 @@ def runs(protocol: Protocol) -> int:
     trials, seeds = protocol.tuning_trials, protocol.tuning_seeds
     settings = min(max(trials, 1), WIDEST)  # without tuning there is one, the default
     blocks = -(-trials // settings) + -(-protocol.evaluation_seeds // seeds)
-    return blocks * settings * seeds
+    return blocks * settings * seeds * protocol.studies
 
 
 def plan(
@@ -170,7 +170,8 @@ def _predicted(costs: _Table, protocol: Protocol, problems: tuple[str, ...], wor
     number, free = runs(protocol), [0.0] * workers
     for problem in problems:
         for compiling, running in costs[problem].values():
-            heapq.heapreplace(free, free[0] + compiling + number * running)
+            taken = protocol.studies * compiling + number * running
+            heapq.heapreplace(free, free[0] + taken)
     return max(free)
 
 

@@ -32,6 +32,9 @@ class Protocol:
     record_every: gradient evaluations between validations, so the resolution of "steps to target";
     None is a fiftieth of the budget.
     seed: in [0, 2³²), decides settings, initial parameters and batches.
+    studies: so often everything is done, >= 1, with seeds `seed`, `seed` + 1, …; each with other
+    settings, seeds and, where data are split by a seed, other splits. With 2 or more, a figure has
+    one value for each study: intervals cover what tuning chose and which rows were held out.
     Raises ValueError and TypeError for numbers outside these ranges.
     """
 
@@ -42,6 +45,7 @@ class Protocol:
     batch_size: int | None = None
     record_every: int | None = None
     seed: int = 0
+    studies: int = 1
 
     def __post_init__(self) -> None:
         check_integer("Protocol", "tuning_trials", self.tuning_trials, low=0)
@@ -51,6 +55,7 @@ class Protocol:
                 check_integer("Protocol", name, getattr(self, name), low=1)
         check_integer("Protocol", "evaluation_seeds", self.evaluation_seeds, low=2)
         check_seed("Protocol", self.seed)
+        check_integer("Protocol", "studies", self.studies, low=1)
         self.records(self.steps(NUM_STEPS if self.record_every is None else self.record_every))
 
     def steps(self, budget: int) -> int:
@@ -73,9 +78,15 @@ class Protocol:
             return max(num_steps // RECORDS, 1)
         return check_integer("Protocol", "record_every", self.record_every, low=1, high=num_steps)
 
+    @property
+    def replicates(self) -> int:
+        """How many values an interval is over: seeds, or studies."""
+        return self.evaluation_seeds if self.studies == 1 else self.studies
+
     def size(self, num_steps: int) -> int:
         """Gradient evaluations of all runs of a contestant on a problem."""
-        return num_steps * (self.tuning_trials * self.tuning_seeds + self.evaluation_seeds)
+        runs = self.tuning_trials * self.tuning_seeds + self.evaluation_seeds
+        return num_steps * runs * self.studies
 
 
 QUICK = Protocol(tuning_trials=8, tuning_seeds=2, evaluation_seeds=5, num_steps=200)

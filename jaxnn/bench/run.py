@@ -18,6 +18,7 @@ from jaxnn.bench.comparison import Comparison
 from jaxnn.bench.contest import contest
 from jaxnn.bench.outcome import NotRun, Outcome
 from jaxnn.bench.protocol import Protocol
+from jaxnn.bench.studies import pooled, study
 from jaxnn.bench.tasks import tasks
 from jaxnn.errors import BadInput, bad_type, bad_value, unknown_name
 from jaxnn.optimizers import check_rule
@@ -52,7 +53,8 @@ def run(
     store: a file that keeps every block of trials as soon as it is done. Stopped or killed, the
     same call goes on from there; contestants, problems or seeds that come later reuse what is
     there, and what would be computed otherwise than before is computed anew.
-    progress: called from worker threads with (optimizer, problem, phase, done, total).
+    progress: called from worker threads with (optimizer, problem, phase, done, total); of several
+    studies the problem is "iris, study 2".
     Contestants run side by side, two at least and one for each local device. One that raises when
     it is traced, compiled or run is in `Comparison.not_run`, and the others go on.
     Raises ValueError and TypeError for bad input before anything compiles, what the first
@@ -61,25 +63,34 @@ def run(
     protocol = protocol or Protocol()
     held = dict(fixed or {})
     rules = contestants(optimizers, held)
-    entries = tasks(problems, protocol)
-    jobs = [(rule, entry) for entry in entries for rule in rules]
+    entries, *others = (tasks(problems, protocol, number) for number in range(protocol.studies))
+    protocols = [study(protocol, number) for number in range(protocol.studies)]
+    jobs = [
+        (rule, entry, its)
+        for entries_of, its in zip([entries, *others], protocols, strict=True)
+        for entry in entries_of
+        for rule in rules
+    ]
+    said = {one.seed: f"{{}}, study {number + 1}" for number, one in enumerate(protocols)}
+    if protocol.studies == 1:
+        said = {protocol.seed: "{}"}
     stop, x64 = threading.Event(), jnp.result_type(float) == jnp.float64
 
     def one(number: int) -> Outcome | Exception:
-        rule, entry = jobs[number]
+        rule, entry, its = jobs[number]
 
         def tell(phase: str, done: int, total: int) -> None:
             if stop.is_set():
                 raise _StoppedError
             if progress:
-                progress(name_of(rule), entry.about.name, phase, done, total)
+                progress(name_of(rule), said[its.seed].format(entry.about.name), phase, done, total)
 
         device = free.get()
         try:
             # Both are settings of a thread: without this, workers would forget the caller's.
             with jax.enable_x64(x64), jax.default_device(device):
                 numbers = held.get(name_of(rule))
-                return contest(rule, entry, protocol, fixed=numbers, store=kept, progress=tell)
+                return contest(rule, entry, its, fixed=numbers, store=kept, progress=tell)
         except (StoreError, _StoppedError):
             stop.set()
             raise
@@ -107,7 +118,7 @@ def run(
             # What stopped the others comes before their saying that they were stopped.
             for error in sorted(raised, key=lambda e: isinstance(e, _StoppedError)):
                 raise error
-            found = [future.result() for future in futures]
+            found = _over_studies([future.result() for future in futures], protocol.studies)
         except BaseException:
             stop.set()
             pool.shutdown(cancel_futures=True)
@@ -118,10 +129,22 @@ def run(
             raise error
     not_run = (
         NotRun(name_of(rule), entry.about.name, _reason(error))
-        for (rule, entry), error in zip(jobs, found, strict=True)
+        for (rule, entry, _), error in zip(jobs, found, strict=False)  # jobs of the first study
         if isinstance(error, Exception)
     )
     return Comparison(protocol, outcomes, tuple(e.about for e in entries), tuple(not_run))
+
+
+def _over_studies(found: list[Outcome | Exception], num_studies: int) -> list[Outcome | Exception]:
+    """What became of each contestant on each problem, from that in study after study."""
+    number = len(found) // num_studies
+    combined: list[Outcome | Exception] = []
+    for first in range(number):
+        parts = found[first::number]
+        errors = [one for one in parts if isinstance(one, Exception)]
+        outcomes = [one for one in parts if isinstance(one, Outcome)]
+        combined.append(errors[0] if errors else pooled(outcomes))
+    return combined
 
 
 def _reason(error: Exception) -> str:

@@ -157,7 +157,7 @@ def _of_each(
     found = []
     for problem in problems or comparison.problems:
         ran = any(o.optimizer == optimizer for o in comparison.on(problem))
-        seeds = comparison.protocol.evaluation_seeds
+        seeds = comparison.protocol.replicates
         values = comparison.values(optimizer, metric, problem) if ran else np.full(seeds, absent)
         found.append(values)
     return np.stack(found)

@@ -37,20 +37,23 @@ class Task:
 
     problem: Any
     about: About
+    workload: Workload | None = None  # what it was built from, which can be split otherwise
 
 
-def tasks(problems: Any, protocol: Protocol) -> list[Task]:
+def tasks(problems: Any, protocol: Protocol, study: int = 0) -> list[Task]:
     """Those of problems, names, suites and workloads, one or several, in this order.
 
-    A suite's name stands for its workloads, and a problem's name for the one with its budget, where
-    there is one. Raises ValueError for unknown names, and where two have the same.
+    study: > 0 for other splits of the data, where a name says how to make them; a problem that is
+    given as such has its own. A suite's name stands for its workloads, and a problem's name for the
+    one with its budget, where there is one. Raises ValueError for unknown names, and where two have
+    the same.
     """
     several = problems if isinstance(problems, list | tuple) else [problems]
     listed: list[Any] = []
     for one in several:
         listed += SUITES[one] if isinstance(one, str) and one in SUITES else [one]
     # A problem that two suites have in common counts once.
-    found = [task(one, protocol) for one in dict.fromkeys(map(_Same, listed))]
+    found = [task(one, protocol, study) for one in dict.fromkeys(map(_Same, listed))]
     names = [one.about.name for one in found]
     if not found or len(set(names)) != len(names):
         fix = "Give each a name of its own: problems.classification(..., name=...)."
@@ -72,13 +75,17 @@ class _Same:
         return id(self.problem)
 
 
-def task(problem: Any, protocol: Protocol) -> Task:
+def task(problem: Any, protocol: Protocol, study: int = 0) -> Task:
     """The task of a problem, a name of the table, or a workload; raises as `tasks` does."""
     given = problem.problem if isinstance(problem, _Same) else problem
     if isinstance(given, Task):
-        return given
+        if given.workload is None:
+            return given
+        given = given.workload
     workload = WORKLOADS.get(given) if isinstance(given, str) else given
-    if isinstance(workload, Workload):
+    workload = workload if isinstance(workload, Workload) else None
+    if workload is not None:
+        workload = workload.split(study)
         built = workload.build()
         budget, batch_size, facts = workload.num_steps, workload.batch_size, workload.describe()
     else:
@@ -91,4 +98,4 @@ def task(problem: Any, protocol: Protocol) -> Task:
         rows = min(rows, built.num_rows)
     target = getattr(built, "target", None)
     about = About(built.name, num_steps, rows, protocol.records(num_steps), target, facts)
-    return Task(built, about)
+    return Task(built, about, workload)

@@ -47,6 +47,8 @@ _OPTIONS = {
     "tuning_trials": "--trials",
     "evaluation_seeds": "--seeds",
     "seed": "--seed",
+    "studies": "--studies",
+    "schedule": "--schedule",
     "fixed": "--set",
     "set": "--set",
     "optimizers": "--optimizers",

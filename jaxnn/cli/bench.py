@@ -63,9 +63,24 @@ def bench(
     seeds: Annotated[
         int | None, typer.Option(help="Fresh seeds for the figures, 2 or more.", show_default="10")
     ] = None,
+    studies: Annotated[
+        int | None,
+        typer.Option(
+            help="Do it all so often, with other splits of the data and other tuning seeds: "
+            "intervals then cover tuning too.",
+            show_default="1",
+        ),
+    ] = None,
     seed: Annotated[
         int | None,
         typer.Option(help="Decides everything random, in [0, 4294967296).", show_default="0"),
+    ] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            help="Each optimizer once without and once with this schedule of its rate: cosine, or "
+            "others of the list."
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -107,7 +122,9 @@ def bench(
         "steps": steps,
         "trials": trials,
         "seeds": seeds,
+        "studies": studies,
         "seed": seed,
+        "schedule": schedule,
         "set": set_ or None,
         "quick": quick or None,
     }
@@ -145,7 +162,7 @@ def _campaign(file: Path | None, given: dict[str, Any]) -> Campaign:
     """What the options say, or the file. Raises ValueError where both do."""
     from jaxnn.bench import QUICK, Protocol
     from jaxnn.bench.campaign import Campaign, load_campaign
-    from jaxnn.cli.contestants import load_contestants, parse_fixed, split
+    from jaxnn.cli.contestants import load_contestants, parse_fixed, split, with_schedule
     from jaxnn.errors import bad_value
     from jaxnn.optimizers.base import name_of
 
@@ -157,8 +174,10 @@ def _campaign(file: Path | None, given: dict[str, Any]) -> Campaign:
         return load_campaign(file)
     names = {"steps": "num_steps", "trials": "tuning_trials", "seeds": "evaluation_seeds"}
     base = dataclasses.asdict(QUICK if given.get("quick") else Protocol())
-    chosen = {names.get(n, n): given[n] for n in (*names, "seed") if n in given}
+    chosen = {names.get(n, n): given[n] for n in (*names, "studies", "seed") if n in given}
     contestants = tuple(split(given.get("optimizers", DEFAULT_OPTIMIZERS)))
+    if "schedule" in given:
+        contestants = tuple(with_schedule(list(contestants), given["schedule"]))
     default = "" if "suite" in given else DEFAULT_PROBLEM
     listed = f"{given.get('suite', '')},{given.get('problem', default)}"
     protocol = Protocol(**{**base, **chosen})
@@ -205,7 +224,8 @@ class _Job:
         console.print(_header(self), highlight=False)
         threading.Thread(target=_import_late, daemon=True).start()
         names = list(map(name_of, self.rules))
-        with ContestProgress(console, names, len(self.problems)) as progress:
+        number = len(self.problems) * protocol.studies
+        with ContestProgress(console, names, number) as progress:
             return in_background(
                 functools.partial(
                     run,
@@ -230,9 +250,10 @@ def _header(job: _Job) -> str:
     steps = f"{budgets[0]}" if len(budgets) == 1 else f"{budgets[0]} to {budgets[-1]}"
     several = len(job.problems) > 1
     name = f"{len(job.problems)} problems" if several else job.problems[0].about.name
+    studies = "" if protocol.studies == 1 else f" × {protocol.studies} studies"
     return (
         f"[bold]{name}[/bold]: {number} optimizer{'s' * (number > 1)} × ({tuning} + "
-        f"{protocol.evaluation_seeds} fresh seeds) × {steps} steps"
+        f"{protocol.evaluation_seeds} fresh seeds) × {steps} steps{studies}"
     )
 
 

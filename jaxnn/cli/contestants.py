@@ -11,6 +11,7 @@ my_module:my_rule                   one of your own, which must keep the contrac
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from jaxnn.errors import BadInput, bad_value, look_up
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["load_contestants", "parse_fixed", "split"]
+__all__ = ["load_contestants", "parse_fixed", "split", "with_schedule"]
 
 _OWN = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*:[A-Za-z_]\w*")
 
@@ -57,6 +58,45 @@ def split(text: str) -> Iterator[str]:
             part += character
     if part.strip(" ,"):
         yield part.strip(" ,")  # a bracket is open; whoever reads it says so
+
+
+def with_schedule(items: list[str], schedule: str) -> list[str]:
+    """Each contestant, and where the rate of its rule can follow that schedule once more so.
+
+    Those that have a schedule already stand alone. Raises ValueError for an unknown schedule.
+
+    >>> with_schedule(["clipped(adam)", "levenberg_marquardt"], "cosine")
+    ['clipped(adam)', 'clipped(scheduled(adam, learning_rate=cosine))', 'levenberg_marquardt']
+    """
+    from jaxnn.schedules import SCHEDULES
+
+    look_up("bench", "schedule", schedule, SCHEDULES)
+    found = []
+    for item in items:
+        found.append(item)
+        if "scheduled(" in item:
+            continue
+        with contextlib.suppress(BadInput, SyntaxError):  # without a rate, or no rule: said later
+            again = _scheduled(item, schedule)
+            load_contestants(again, check=False)
+            found.append(again)
+    return found
+
+
+def _scheduled(item: str, schedule: str) -> str:
+    """The same, in its wrappers, with the schedule around the rule."""
+    own = iter(_OWN.findall(item))
+    tree = ast.parse(_OWN.sub("own_", item), mode="eval")
+    outer, node = None, tree.body
+    while isinstance(node, ast.Call) and node.args:
+        outer, node = node, node.args[0]
+    rate = ast.keyword("learning_rate", ast.Name(schedule))
+    made = ast.Call(ast.Name("scheduled"), [node], [rate])
+    if outer:
+        outer.args[0] = made
+    else:
+        tree.body = made
+    return re.sub(r"\bown_\b", lambda _: next(own), ast.unparse(tree))
 
 
 def _one(item: str, tell: Callable[[str], None] | None) -> Any:

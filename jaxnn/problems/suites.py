@@ -16,6 +16,7 @@ some rate and misses it at others; but in rastrigin, ackley and styblinski_tang 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -46,6 +47,20 @@ class Workload:
     def build(self) -> Any:
         """The problem, with these options."""
         return table.get(self.name, **self.options)
+
+    def split(self, number: int) -> Workload:
+        """The same with its data drawn or split otherwise, `number` times further on; 0 is itself.
+
+        What has no data, or no split of its own to make, stays as it is.
+
+        >>> WORKLOADS["iris"].split(2).options["seed"], WORKLOADS["xor"].split(2).options
+        (2, {})
+        """
+        builder = inspect.signature(table.PROBLEMS[self.name]).parameters
+        if not number or "seed" not in builder:
+            return self
+        seed: Any = self.options.get("seed", builder["seed"].default)
+        return dataclasses.replace(self, options={**self.options, "seed": seed + number})
 
     def describe(self) -> dict[str, Any]:
         """What it consists of: a row of a table, of strings and numbers.
