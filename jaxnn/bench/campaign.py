@@ -35,12 +35,14 @@ class Campaign:
     """What a comparison consists of, in words that a file can hold.
 
     optimizers, problems: as on the command line. fixed: numbers of contestants that are held.
+    remark: a line of comment at the head of the file.
     """
 
     optimizers: tuple[str, ...]
     problems: tuple[str, ...]
     protocol: Protocol = dataclasses.field(default_factory=Protocol)
     fixed: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+    remark: str = ""
 
     def to_toml(self) -> str:
         """The file; `load_campaign` reads it back.
@@ -56,7 +58,8 @@ class Campaign:
         seed = 0
         studies = 1
         """
-        lines = [
+        lines = [f"# {self.remark}"] if self.remark else []
+        lines += [
             f"{name} = {_toml(list(getattr(self, name)))}" for name in ("optimizers", "problems")
         ]
         lines += ["", "[protocol]"]

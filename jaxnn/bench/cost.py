@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxnn.training import step
 from jaxnn.training.train import checked_hyper
 
-__all__ = ["flops_of_update", "state_bytes"]
+__all__ = ["flops_of_update", "state_bytes", "traced_update"]
 
 
 def _shapes(problem: Any, rule: Any) -> tuple[Any, Any, Any]:
@@ -30,6 +30,16 @@ def flops_of_update(problem: Any, rule: Any, batch_size: int | None) -> float:
     """Floating-point operations of an update as XLA counts them; NaN where it does not say.
 
     The gradient is among them; bodies of loops, as a search along a line has, count once.
+    batch_size: rows of a batch, None for all.
+    """
+    update, shapes = traced_update(problem, rule, batch_size)
+    found: Any = jax.jit(update).lower(*shapes).cost_analysis()
+    return float((found or {}).get("flops", math.nan))
+
+
+def traced_update(problem: Any, rule: Any, batch_size: int | None) -> tuple[Any, tuple[Any, ...]]:
+    """An update as a function, its gradient included, and the shapes of its arguments.
+
     batch_size: rows of a batch, None for all.
     """
     params, state, hyper = _shapes(problem, rule)
@@ -51,5 +61,4 @@ def flops_of_update(problem: Any, rule: Any, batch_size: int | None) -> float:
 
     key = jax.eval_shape(lambda: jax.random.key(0))
     hyper = jax.tree.map(jnp.asarray, hyper)
-    found: Any = jax.jit(update).lower(params, state, batch, hyper, key).cost_analysis()
-    return float((found or {}).get("flops", math.nan))
+    return update, (params, state, batch, hyper, key)

@@ -89,11 +89,13 @@ def plan(
     wanted: Protocol | None = None,
     *,
     workers: int = 1,
+    besides: float = 0.0,
 ) -> BudgetPlan:
     """The most of what is wanted that is predicted to take at most `budget` seconds.
 
     costs: by contestant and problem, all pairs, in the order in which problems are to be shown.
-    budget: > 0, seconds, may be ∞. What else there is to do, imports and the report, is not in it.
+    budget: > 0, seconds, may be ∞. besides: >= 0, seconds for what else there is to do, imports and
+    the report.
     workers: how many contestants are run at a time, one after another as they become free; costs
     are then those of runs side by side.
     Raises ValueError for costs that lack a pair or are negative, and for a budget into which not
@@ -115,7 +117,7 @@ def plan(
     table = _by_problem(costs)
     tried = []
     for protocol, kept in _ladder(table, wanted):
-        seconds = _predicted(table, protocol, kept, workers)
+        seconds = besides + _predicted(table, protocol, kept, workers)
         if seconds <= budget:
             left_out = _in_words(wanted, protocol, tuple(table), kept)
             return BudgetPlan(protocol, kept, seconds, left_out)

@@ -48,6 +48,7 @@ _OPTIONS = {
     "evaluation_seeds": "--seeds",
     "seed": "--seed",
     "studies": "--studies",
+    "budget": "--budget",
     "schedule": "--schedule",
     "fixed": "--set",
     "set": "--set",
@@ -57,7 +58,7 @@ _OPTIONS = {
     "campaign": "--campaign",
     "out": "--out",
 }
-_SPEAKERS = {"Protocol", "bench", "bench.run", "report"}
+_SPEAKERS = {"Protocol", "bench", "bench.run", "plan", "report"}
 _TABLES = {"optimizers.get": "--optimizers", "problems.get": "--problem"}
 
 

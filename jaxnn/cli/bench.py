@@ -89,6 +89,13 @@ def bench(
     quick: Annotated[
         bool, typer.Option("--quick", help="A first look: 8 trials, 5 seeds, 200 steps.")
     ] = False,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="Seeds, trials and problems are cut down until it fits: 60s, 10m, 1.5h.",
+            show_default="none",
+        ),
+    ] = None,
     campaign: Annotated[
         Path | None,
         typer.Option(help="All of the above from a file, as every folder of results holds one."),
@@ -113,6 +120,7 @@ def bench(
 
     set_up()
     from jaxnn.bench import report
+    from jaxnn.cli.budget import seconds_of, within
     from jaxnn.errors import bad_value
 
     given = {
@@ -128,8 +136,13 @@ def bench(
         "set": set_ or None,
         "quick": quick or None,
     }
+    time_left = None if budget is None else seconds_of(budget)
     wanted = _campaign(campaign, {k: x for k, x in given.items() if x is not None})
     job = _Job.of(wanted)
+    if time_left is not None:
+        wanted, kept_problems = within(time_left, wanted, job.rules, job.problems)
+        job = job.cut(wanted.protocol, kept_problems)
+        typer.echo(wanted.remark)
     if out == Path():
         fix = "Name a new one, or leave --out away."
         raise bad_value("bench", "out", "a folder of its own", "the current one", fix)
@@ -210,6 +223,11 @@ class _Job:
         contestants(rules, fixed)
         problems = tasks(load_problems(campaign.problems), campaign.protocol)
         return cls(rules, problems, campaign.protocol, fixed)
+
+    def cut(self, protocol: Protocol, problems: tuple[str, ...]) -> _Job:
+        """The same with less of everything."""
+        kept = [one for one in self.problems if one.about.name in problems]
+        return dataclasses.replace(self, problems=kept, protocol=protocol)
 
     def compared(self, store: Path) -> Comparison:
         """The comparison, with its progress on the screen. Ctrl-C raises KeyboardInterrupt."""
