@@ -63,6 +63,7 @@ def lanes_alone(rule: Any, hyper: Any) -> None:
         ]
         batch = jax.tree.map(lambda *rows: np.stack(rows), *lanes)
         together = jax.jit(jax.vmap(functools.partial(feed.scan, rule)))(*batch)
+        together = jax.tree.map(np.asarray, together)
         for k, lane in enumerate(lanes):
             own = jax.tree.map(lambda x: x[k], together)  # noqa: B023
             _require_same(own, feed.run(rule, *lane), f"of lane {k} alone")
