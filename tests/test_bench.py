@@ -117,6 +117,8 @@ def test_the_saved_folder_holds_the_table_and_readable_data(
     assert names == {
         "comparison.json",
         "learning_curves.png",
+        "pairs.csv",
+        "table.tex",
         "report.html",
         "report.md",
         "runs.npz",

@@ -57,7 +57,8 @@ def test_a_file_holds_all_of_it(tmp_path: Path, campaign: Campaign) -> None:
         (
             'optimizers = ["adam"]\nproblems = ["iris"]\n[protocol]\ntrials = 3',
             "`protocol` must be one of batch_size, evaluation_seeds, num_steps, record_every, "
-            "seed, studies, tuning_seeds, tuning_trials; got 'trials'. Did you mean 'tuning_trials'?",
+            "seed, studies, tuning_seeds, tuning_trials; got 'trials'. Did you mean "
+            "'tuning_trials'?",
         ),
         (
             'optimizers = ["adam"]\nproblems = ["iris"]\n[fixed.adam]\nb1 = "a"',

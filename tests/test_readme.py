@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 
+from jaxnn.bench.campaign import load_campaign
+from jaxnn.cli.app import app
 from jaxnn.cli.sweep_options import read_options
 from jaxnn.space import choice, structural
 from jaxnn.sweeps import SuccessiveHalving
@@ -51,6 +54,32 @@ def test_the_guide_to_sweeps_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     options = read_options(Path("space.toml"))
     assert options["stop"] == SuccessiveHalving("loss", eta=2)
     assert options["space"]["width"] == structural(choice([16, 64]))
+
+
+def test_the_guide_to_comparisons_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "bench.md").read_text()
+    seen: dict[str, Any] = {}
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(compile(code, "bench.md", "exec"), seen)
+    assert capsys.readouterr().out.startswith(str(seen["verdict"]))
+    assert seen["again"].summary() == seen["found"].summary()
+    there = {path.name for path in seen["folder"].iterdir()}
+    (listed,) = re.findall(r"The folder holds (.*?)```toml", text, re.DOTALL)
+    named = set(re.findall(r"`(\w+\.\w+)`", listed)) - {"bench.load"}
+    assert named - {"runs.db", "campaign.toml"} == {n for n in there if not n.endswith(".png")}
+    (campaign,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    Path("campaign.toml").write_text(campaign)
+    wanted = load_campaign("campaign.toml")
+    assert wanted.optimizers == ("adamw", "clipped(adamw)")
+    assert wanted.fixed == {"adamw": {"b1": 0.9}}
+    commands: Any = typer.main.get_command(app)
+    known = {name for one in commands.commands["bench"].params for name in one.opts}
+    named = set(re.findall(r"(--\w+)", text))
+    assert named <= known
+    assert {"--studies", "--schedule", "--budget", "--store", "--campaign"} <= named
 
 
 def test_the_two_commands_are_there() -> None:

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxnn.bench import page_details as details
 from jaxnn.bench import words
-from jaxnn.bench.analysis import bands, tuning_curve
+from jaxnn.bench.arrivals import arrivals
 from jaxnn.bench.comparison import HIGHER_IS_BETTER, Comparison
-from jaxnn.bench.html import Cell, Code, Column, Lines, Section, Series, Table, Words, page
+from jaxnn.bench.html import Cell, Column, Lines, Section, Series, Table, Words, page
 from jaxnn.bench.outcome import Outcome
+from jaxnn.bench.page_details import tags
+from jaxnn.bench.pairs import pairs
 from jaxnn.bench.scores import MAX_RATIO, profile
 from jaxnn.bench.statistics import Estimate, few_seeds
 
@@ -31,12 +34,15 @@ def html_page(
     sections += [*_overall(comparison), _results(comparison)]
     if len(comparison.problems) > 1:
         sections.append(Words("Problem by problem", tuple(_by_problem(comparison))))
+    if len(comparison.optimizers) > 1:
+        sections.append(_pairs(comparison))
     sections += (_curves(comparison, problem) for problem in comparison.problems)
-    sections += _tuning(comparison)
-    sections += _sensitivity(comparison)
-    sections.append(_settings(comparison))
-    sections += [_costs(comparison), _problems(comparison)]
-    sections += _provenance(comparison, campaign, provenance or {})
+    sections += _arrivals(comparison)
+    sections += details.tuning(comparison)
+    sections += details.sensitivity(comparison)
+    sections.append(details.settings(comparison))
+    sections += [details.costs(comparison), details.problems(comparison)]
+    sections += details.provenance(comparison, campaign, provenance or {})
     names = comparison.problems
     what = names[0] if len(names) == 1 else f"{len(names)} problems"
     subtitle = f"{len(comparison.optimizers)} optimizers on {what}"
@@ -53,18 +59,13 @@ def _verdict(comparison: Comparison) -> list[str]:
         ]
     else:
         found += words.unplayed(comparison)
-    warning = few_seeds(comparison.protocol.evaluation_seeds)
+    warning = few_seeds(comparison.protocol.replicates)
     return [*found, warning] if warning else found
 
 
 def _by_problem(comparison: Comparison) -> list[str]:
     summaries = ((problem, comparison.summary(problem)) for problem in comparison.problems)
     return [f"{problem}: {text}" for problem, said in summaries for text in said]
-
-
-def _tags(problem: str = "", optimizer: str = "") -> dict[str, str]:
-    tags = {"problem": problem, "optimizer": optimizer}
-    return {name: value for name, value in tags.items() if value}
 
 
 def _cell(figure: Estimate, metric: str = "loss") -> Cell:
@@ -100,8 +101,8 @@ def _overall(comparison: Comparison) -> Iterable[Section]:
         "targets. Targets reached: share of runs. Brackets: 95 % intervals, bootstrap stratified "
         "by problem; for these problems, not for others."
     )
-    tags = tuple(_tags(optimizer=name) for name in standings.optimizers)
-    yield Table("Over all problems", tuple(columns), tuple(rows), caption, tags)
+    of_row = tuple(tags(optimizer=name) for name in standings.optimizers)
+    yield Table("Over all problems", tuple(columns), tuple(rows), caption, of_row)
     found = profile(comparison)
     if found is not None:
         band = found.share
@@ -133,7 +134,7 @@ def _results(comparison: Comparison) -> Table:
         name = "steps to target" if metric == "steps" else f"test {metric.replace('_', ' ')}"
         columns.append(Column(name, "number", better=better))
     columns += [Column("failed", "number"), Column("failed in tuning", "number")]
-    rows, tags = [], []
+    rows, of_row = [], []
     for problem in comparison.problems:
         by_name = {o.optimizer: o for o in comparison.on(problem)}
         for name in comparison.order("loss", problem):
@@ -144,16 +145,77 @@ def _results(comparison: Comparison) -> Table:
                 cells.append(None if figure is None else _cell(figure, metric))
             failed = (outcome.num_failed, outcome.num_failed_tuning)
             rows.append((problem, name, *cells, *failed))
-            tags.append(_tags(problem, name))
+            of_row.append(tags(problem, name))
     for one in comparison.not_run:
         rows.append((one.problem, one.optimizer, *[None] * len(metrics), None, None))
-        tags.append(_tags(one.problem, one.optimizer))
+        of_row.append(tags(one.problem, one.optimizer))
     caption = (
-        f"{comparison.protocol.evaluation_seeds} fresh seeds. Means with Student's 95 % intervals; "
+        f"{words.replicates(comparison.protocol)}. Means with Student's 95 % intervals; "
         "steps to the target, in gradient evaluations: medians, intervals between order "
         "statistics. A contestant without figures was not run: the verdict says why."
     )
-    return Table("Results", tuple(columns), tuple(rows), caption, tuple(tags))
+    return Table("Results", tuple(columns), tuple(rows), caption, tuple(of_row))
+
+
+def _pairs(comparison: Comparison) -> Table:
+    rows, of_row = [], []
+    for problem in comparison.problems:
+        for metric in comparison.metrics(problem):
+            for verdict, size, improvement in pairs(comparison, problem, metric):
+                needed = verdict.paired.seeds_needed
+                rows.append(
+                    (
+                        problem,
+                        "steps" if metric == "steps" else f"test {metric.replace('_', ' ')}",
+                        verdict.a,
+                        verdict.b,
+                        _cell(verdict.paired.difference, metric),
+                        verdict.p_value,
+                        _cell(improvement.probability),
+                        size.size,
+                        Cell(needed, "–" if not math.isfinite(needed) else f"{needed:.0f}"),
+                    )
+                )
+                of_row.append(tags(problem, verdict.b))
+    columns = (
+        *(Column(name, "text") for name in ("problem", "metric", "leader", "other")),
+        Column("difference", "number"),
+        Column("p after Holm", "number"),
+        Column("probability of improvement", "number"),
+        Column("effect", "text"),
+        Column("seeds needed", "number"),
+    )
+    caption = (
+        "The contestant with the best figure against each other one. Difference: leader − other on "
+        "common seeds, Student's 95 % interval; p: his paired test, Holm's correction over all "
+        "pairs of a problem and metric. Probability of improvement: that a run of the leader is "
+        "better than a run of the other, Newcombe's interval. Effect: Cohen's d of the "
+        "differences. Seeds needed: to tell a difference of this size with 80 % power."
+    )
+    return Table("Against the leader", columns, tuple(rows), caption, tuple(of_row))
+
+
+def _arrivals(comparison: Comparison) -> Iterable[Section]:
+    found = arrivals(comparison)
+    if found is None:
+        return
+    several = len(comparison.problems) > 1
+    without = f" Without {', '.join(found.left_out)}." if found.left_out else ""
+    yield Lines(
+        "Targets reached over time",
+        tuple(
+            Series(name, found.spent, share, optimizer=name)
+            for name, share in zip(found.optimizers, found.share, strict=True)
+        ),
+        "share of the budget spent",
+        "share of targets reached",
+        xscale="log",
+        caption="Ten targets for the validation loss (or the loss) lie between its start and the "
+        "lowest value of any run, in equal steps of its logarithm; of all targets and runs"
+        + (f" of {len(found.problems)} problems" if several else "")
+        + f", the share that was reached by then.{without}",
+        step=True,
+    )
 
 
 def _curves(comparison: Comparison, problem: str) -> Lines:
@@ -196,120 +258,3 @@ def _recorded(outcome: Outcome, name: str) -> tuple[NDArray[np.float64], NDArray
         place = np.where(np.isfinite(curve), np.arange(curve.shape[1]), 0)
         curve = np.take_along_axis(curve, np.maximum.accumulate(place, axis=1), axis=1)
     return at.astype(np.float64) + 1, curve[:, at]
-
-
-def _tuning(comparison: Comparison) -> Iterable[Lines]:
-    for problem in comparison.problems:
-        found = {o.optimizer: tuning_curve(o) for o in comparison.on(problem)}
-        series = [
-            Series(name, curve.sizes, *curve.figure, problem, name, marker=True)
-            for name, curve in found.items()
-            if curve is not None
-        ]
-        if series:
-            yield Lines(
-                f"{problem}: after fewer trials",
-                tuple(series),
-                "tuning trials",
-                "expected test loss of the best",
-                xscale="log",
-                caption="Exact, over all choices of so many of the settings that were tried, the "
-                "one with the lowest validation loss reported. Bands: 95 % intervals over seeds.",
-            )
-
-
-def _sensitivity(comparison: Comparison) -> Iterable[Section]:
-    rows, tags = [], []
-    for outcome in comparison.outcomes:
-        target = comparison.about(outcome.problem).target
-        for number, band in bands(outcome, target).items():
-            share = band.share
-            rows.append((outcome.problem, outcome.optimizer, number, _share(share)))
-            tags.append(_tags(outcome.problem, outcome.optimizer))
-    if rows:
-        columns = (
-            Column("problem", "text"),
-            Column("optimizer", "text"),
-            Column("number", "code"),
-            Column("good band", "number"),
-        )
-        caption = (
-            "The share of the axis of each number's own search space on which the best setting "
-            "comes within 10 % of the best test loss of all, or reaches the target; other numbers "
-            "are tuned in each part of the axis. Brackets: 95 % intervals over seeds. Wider is "
-            "easier to tune, in a space as it was given."
-        )
-        yield Table("Sensitivity", columns, tuple(rows), caption, tuple(tags))
-
-
-def _share(share: Estimate) -> Cell:
-    if math.isnan(share.value):
-        return Cell(math.nan, "–")
-    low, high = (f"{100 * x:.0f}" for x in (share.low, share.high))
-    interval = "" if math.isnan(share.low) else f" [{low}, {high}]"
-    return Cell(share.value, f"{100 * share.value:.0f} %{interval}")
-
-
-def _settings(comparison: Comparison) -> Table:
-    rows = tuple((o.problem, o.optimizer, words.setting(o.setting)) for o in comparison.outcomes)
-    columns = (Column("problem", "text"), Column("optimizer", "text"), Column("setting", "code"))
-    tags = tuple(_tags(o.problem, o.optimizer) for o in comparison.outcomes)
-    return Table("Best settings", columns, rows, "Chosen on validation rows.", tags)
-
-
-def _costs(comparison: Comparison) -> Table:
-    columns = (
-        Column("problem", "text"),
-        Column("optimizer", "text"),
-        Column("gradients an update", "number"),
-        Column("time an update", "number", unit="µs"),
-        Column("state", "number", unit="bytes"),
-        Column("flops an update", "number"),
-        Column("compilation", "number", unit="s"),
-        Column("all", "number", unit="s"),
-    )
-    rows = tuple((o.problem, o.optimizer, *o.cost) for o in comparison.outcomes)
-    caption = (
-        "Gradients: products with the Hessian count as two. Time: wall time of one network's "
-        "update in the fastest block, while contestants shared the cores: it may be off by a "
-        "factor of 3 and ranks nobody. Flops: as XLA counts them, loops once."
-    )
-    tags = tuple(_tags(o.problem, o.optimizer) for o in comparison.outcomes)
-    return Table("Cost", columns, rows, caption, tags)
-
-
-def _problems(comparison: Comparison) -> Table:
-    facts = list(dict.fromkeys(name for about in comparison.tasks for name in about.facts))
-    left_out = {"problem", "num_steps", "batch_size", "target", "metric"}
-    facts = [name for name in facts if name not in left_out]
-    columns = [Column("problem", "text"), Column("gradient evaluations", "number")]
-    columns += [Column("batch", "text"), Column("target", "text")]
-    columns += [Column(name, "text") for name in facts]
-    rows = []
-    for about in comparison.tasks:
-        target = about.target
-        sign = {"max": "≥", "min": "≤"}
-        aim = f"{target.metric} {sign[target.direction]} {target.threshold:g}" if target else None
-        batch = "all" if about.batch_size is None else str(about.batch_size)
-        told = (None if (x := about.facts.get(name)) is None else str(x) for name in facts)
-        rows.append((about.name, float(about.num_steps), batch, aim, *told))
-    tags = tuple(_tags(about.name) for about in comparison.tasks)
-    return Table("Problems", tuple(columns), tuple(rows), "", tags)
-
-
-def _provenance(
-    comparison: Comparison, campaign: str, made_with: Mapping[str, str]
-) -> Iterable[Section]:
-    protocol = comparison.protocol
-    told = (
-        f"Each contestant had {protocol.tuning_trials} trials of {protocol.tuning_seeds} seeds in "
-        "its own search space, the same Sobol points by rank; the lowest mean validation loss "
-        f"chose; {protocol.evaluation_seeds} seeds that no tuning has seen gave the figures, on "
-        "test rows, the same initial parameters and batches for all. Seed: "
-        f"{protocol.seed}."
-    )
-    made = ", ".join(f"{name} {value}" for name, value in made_with.items())
-    yield Words("Protocol", (told, *([f"Made with {made}."] if made else [])))
-    if campaign:
-        repeat = "jaxnn bench --campaign campaign.toml"
-        yield Code("To repeat it", f"{campaign}\n# {repeat}\n", "toml")

@@ -18,7 +18,7 @@ import numpy as np
 
 import jaxnn
 from jaxnn import plots
-from jaxnn.bench import saved, words
+from jaxnn.bench import pairs, papers, saved, words
 from jaxnn.bench.pages import html_page
 from jaxnn.bench.statistics import median_cover
 from jaxnn.errors import bad_value
@@ -107,12 +107,12 @@ def prepare(folder: str | Path) -> Path:
 
 
 def save(comparison: Comparison, folder: Path, *, campaign: str = "") -> Path:
-    """Write report.html, report.md, table.csv, trials.csv, comparison.json and pictures.
+    """Write report.html, report.md, table.tex and .csv, pairs.csv, trials.csv and pictures.
 
     campaign: the text of its file, which is written too.
 
-    And runs.npz, so that `bench.load` gives the comparison back. All or nothing: they are written
-    beside, and moved when they are whole, comparison.json last.
+    And comparison.json and runs.npz, so that `bench.load` gives the comparison back. All or
+    nothing: they are written beside, and moved when they are whole, comparison.json last.
     """
     folder = prepare(folder)
     with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as beside:
@@ -129,6 +129,9 @@ def _write(comparison: Comparison, folder: Path, campaign: str) -> None:
     table = comparison.table()
     _write_csv(folder / "table.csv", table)
     _write_csv(folder / "trials.csv", _trials(comparison))
+    if len(comparison.optimizers) > 1:
+        _write_csv(folder / "pairs.csv", pairs.columns(comparison))
+    (folder / "table.tex").write_text(papers.latex(comparison), encoding="utf-8")
     document = {
         **saved.description(comparison),
         "made_with": _provenance(),
@@ -169,9 +172,11 @@ def _write(comparison: Comparison, folder: Path, campaign: str) -> None:
 
 def note(comparison: Comparison, problem: str | None = None) -> str:
     """What the brackets and columns of the table mean."""
-    sentences = ["Brackets: 95 % intervals over the evaluation seeds, Student's for means."]
+    protocol = comparison.protocol
+    over = "the evaluation seeds" if protocol.studies == 1 else words.replicates(protocol)
+    sentences = [f"Brackets: 95 % intervals over {over}, Student's for means."]
     if "steps" in comparison.metrics(problem):
-        cover = 100 * median_cover(comparison.protocol.evaluation_seeds)
+        cover = 100 * median_cover(protocol.replicates)
         sentences.append(
             f"Steps: their median, its interval between order statistics ({cover:.1f} % with so "
             "many seeds); who beats whom goes by the means, a run that never arrives counting as "

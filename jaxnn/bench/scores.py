@@ -31,7 +31,7 @@ from jaxnn.bench.statistics.aggregates import AGGREGATES
 if TYPE_CHECKING:
     from jaxnn.bench.comparison import Comparison
 
-__all__ = ["MAX_RATIO", "UNBOUNDED", "Profile", "Standings", "profile", "standings"]
+__all__ = ["MAX_RATIO", "UNBOUNDED", "Profile", "Standings", "profile", "standings", "starts"]
 
 UNBOUNDED = -1e6
 """No loss that has a lower bound falls so low."""
@@ -68,16 +68,16 @@ class Standings:
 
 def standings(comparison: Comparison, confidence: float = 0.95) -> Standings | None:
     """None where fewer than two problems have a scale."""
-    losses, starts = _losses(comparison), _starts(comparison)
+    losses, first = _losses(comparison), starts(comparison)
     names = np.array(comparison.problems)
     means = np.where(np.isnan(losses).any(axis=2), math.inf, losses.mean(axis=2))
     best = means.min(axis=0)
-    has_scale = (best > UNBOUNDED) & np.isfinite(starts) & (starts > best) & np.isfinite(best)
+    has_scale = (best > UNBOUNDED) & np.isfinite(first) & (first > best) & np.isfinite(best)
     if np.count_nonzero(has_scale) < 2:
         return None
     scores = np.stack(
         [
-            normalized_scores(of_one[has_scale], starts[has_scale], best[has_scale])
+            normalized_scores(of_one[has_scale], first[has_scale], best[has_scale])
             for of_one in losses
         ]
     )
@@ -163,7 +163,7 @@ def _of_each(
     return np.stack(found)
 
 
-def _starts(comparison: Comparison) -> NDArray[np.float64]:
+def starts(comparison: Comparison) -> NDArray[np.float64]:
     """The mean loss before the first update, by problem: the same for all contestants."""
     found = []
     for problem in comparison.problems:

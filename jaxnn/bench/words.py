@@ -13,10 +13,20 @@ from jaxnn.bench.statistics import Estimate
 
 if TYPE_CHECKING:
     from jaxnn.bench.comparison import Comparison, Verdict
+    from jaxnn.bench.protocol import Protocol
     from jaxnn.bench.scores import Standings
     from jaxnn.bench.statistics import RankTable
 
-__all__ = ["estimate", "number", "overall", "setting", "summary", "unplayed", "verdict"]
+__all__ = [
+    "estimate",
+    "number",
+    "overall",
+    "replicates",
+    "setting",
+    "summary",
+    "unplayed",
+    "verdict",
+]
 
 
 def number(value: float, metric: str = "loss") -> str:
@@ -40,6 +50,12 @@ def estimate(figure: Estimate, metric: str = "loss") -> str:
     """
     low, high = (number(x, metric).removesuffix(" %") for x in (figure.low, figure.high))
     return f"{number(figure.value, metric)} [{low}, {high}]"
+
+
+def replicates(protocol: Protocol) -> str:
+    """What intervals are over: `10 fresh seeds`, or `5 studies of 10 fresh seeds`."""
+    seeds = f"{protocol.evaluation_seeds} fresh seeds"
+    return seeds if protocol.studies == 1 else f"{protocol.studies} studies of {seeds}"
 
 
 def setting(numbers: dict[str, float]) -> str:
@@ -87,6 +103,9 @@ def summary(comparison: Comparison, problem: str) -> list[str]:
             "Every seed gave the same figures: their intervals have no width, and they compare as "
             "they stand."
         )
+    if comparison.protocol.studies > 1:
+        each = replicates(comparison.protocol)
+        paragraphs.append(f"Values are those of {each}, each tuned anew: a seed above is a study.")
     absent = [one for one in comparison.not_run if one.problem == problem]
     return paragraphs + [f"{one.optimizer} was not run: {one.reason}" for one in absent]
 
