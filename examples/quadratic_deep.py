@@ -75,7 +75,7 @@ def main(
         {name: (epochs, losses) for name, losses in curves.items()},
         xlabel="epoch",
         ylabel="test loss",
-        title="quadratic_deep: the spread is that of the shuffles",
+        title=f"quadratic_deep: the mean of {num_shuffles} shuffles",
     )
     out.mkdir(parents=True, exist_ok=True)
     print(f"picture: {plots.save(picture, out / 'quadratic_deep.png')}")

@@ -188,7 +188,7 @@ def test_a_contestant_that_cannot_be_run_leaves_the_others_as_they_are(
     assert found.optimizers == (*comparison.optimizers, "raising", "levenberg_marquardt")
     raising, marquardt = found.not_run
     assert raising == ("raising", "toy", "it raised RuntimeError: this rule is broken")
-    assert marquardt.reason.startswith("levenberg_marquardt: `residual_fn` must be a function")
+    assert marquardt.reason.startswith("`residual_fn` must be a function")
     for name in comparison.optimizers:
         assert found.values(name, "loss").tobytes() == comparison.values(name, "loss").tobytes()
     assert found.summary() == [

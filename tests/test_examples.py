@@ -140,6 +140,17 @@ def sweep_simulation(result: dict[str, Any]) -> None:
     assert result["setting"]["cut"] > 0.3
 
 
+def quadratic_deep(result: dict[str, Any]) -> None:
+    assert [round(x, 4) for x in result["initial"]] == [353.7064, 353.4468]  # DeepOBS's test loss
+    curves = result["curves"]
+    assert list(curves) == ["sgd", "momentum", "adam"]
+    for losses in curves.values():
+        assert losses.shape == (3, 3)
+        np.testing.assert_allclose(losses[:, 0], 353.4468, rtol=1e-6)
+        assert len(set(losses[:, -1].tolist())) == 3  # no two shuffles alike
+        assert (losses[:, 1] < losses[:, 0]).all()
+
+
 class Case(NamedTuple):
     check: Callable[[Any], None]
     options: dict[str, int] = {}  # noqa: RUF012
@@ -160,6 +171,7 @@ CASES = {
     "equinox_loop": Case(equinox_loop, {"num_steps": 60}),
     "flax_train_state": Case(flax_train_state, {"num_steps": 200}),
     "hypergradient": Case(hypergradient, {"num_steps": 20, "num_updates": 3}),
+    "quadratic_deep": Case(quadratic_deep, {"num_epochs": 2, "num_shuffles": 3}),
     "sweep_plain": Case(sweep_plain, {"num_trials": 16}),
     "sweep_equinox": Case(sweep_equinox, {"num_trials": 8, "num_steps": 32}),
     "sweep_flax": Case(sweep_flax, {"num_trials": 4, "num_steps": 30}),

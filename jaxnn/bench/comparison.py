@@ -217,7 +217,9 @@ class Comparison:
 
     def overall(self) -> list[str]:
         """The verdict over all problems in words; empty where there are fewer than two."""
-        return words.overall(self._standings) if self._standings else []
+        if self._standings is None:
+            return []
+        return words.overall(self._standings) + words.setbacks(self)
 
     @functools.cached_property
     def _standings(self) -> Standings | None:

@@ -128,7 +128,7 @@ def run(
         if not outcomes and isinstance(error, Exception):
             raise error
     not_run = (
-        NotRun(name_of(rule), entry.about.name, _reason(error))
+        NotRun(name_of(rule), entry.about.name, _reason(error, name_of(rule)))
         for (rule, entry, _), error in zip(jobs, found, strict=False)  # jobs of the first study
         if isinstance(error, Exception)
     )
@@ -147,9 +147,9 @@ def _over_studies(found: list[Outcome | Exception], num_studies: int) -> list[Ou
     return combined
 
 
-def _reason(error: Exception) -> str:
-    """What was raised, in a sentence."""
-    text = str(error).strip().partition("\n")[0]
+def _reason(error: Exception, name: str) -> str:
+    """What was raised by a contestant, in a sentence."""
+    text = str(error).strip().partition("\n")[0].removeprefix(f"{name}: ")
     return text if isinstance(error, BadInput) else f"it raised {type(error).__name__}: {text}"
 
 

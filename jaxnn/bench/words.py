@@ -22,6 +22,7 @@ __all__ = [
     "number",
     "overall",
     "replicates",
+    "setbacks",
     "setting",
     "summary",
     "unplayed",
@@ -156,6 +157,23 @@ def _ranks(standings: Standings, ranks: RankTable) -> str:
     )
 
 
+def setbacks(comparison: Comparison) -> list[str]:
+    """For the verdict over several problems: who failed or was not run where."""
+    found = []
+    for name in comparison.optimizers:
+        failed = [
+            f"{o.problem} ({o.num_failed} of {comparison.protocol.replicates})"
+            for o in comparison.outcomes
+            if o.optimizer == name and o.num_failed
+        ]
+        absent = [one.problem for one in comparison.not_run if one.optimizer == name]
+        parts = [f"failed on {_join(failed)}"] if failed else []
+        parts += [f"was not run on {_join(absent)}"] if absent else []
+        if parts:
+            found.append(f"{name} {' and '.join(parts)}: such a run scores 0.")
+    return found
+
+
 def unplayed(comparison: Comparison) -> list[str]:
     """A sentence for each contestant on a problem on which nobody could be run."""
     return [
@@ -206,8 +224,9 @@ def _paragraph(comparison: Comparison, problem: str, metric: str, *, exact: bool
         verb = "is" if len(identical) == 1 else "are"
         sentences.append(f"{_join(identical)} {verb} identical to it on every seed.")
     if failed:
+        joined = " and" if len(failed) == 1 else "; they"
         failures = _failures(comparison, problem, metric, failed)
-        sentences.append(f"{failures} and cannot be compared.")
+        sentences.append(f"{failures}{joined} cannot be compared.")
     return " ".join(sentences)
 
 
