@@ -167,3 +167,13 @@ def test_kept_blocks_are_those_under_their_prefix(tmp_path: pathlib.Path) -> Non
             np.testing.assert_array_equal(found.columns["loss"], np.arange(3, dtype=np.float32))
             assert len(engine.run_seconds) == 2
         assert store.names() == ["a/0-1/0", "a/2/0", "b/0-1/0", "b/2/0"]
+
+
+def test_numbers_that_no_parameter_asks_for(tmp_path: pathlib.Path) -> None:
+    """Muon's decay is one for matrices; a function of a vector has none."""
+    protocol = dataclasses.replace(PROTOCOL, batch_size=None)
+    kept = bench.run(["muon"], "booth", protocol, store=tmp_path / "runs.db")
+    plain = bench.run(["muon"], "booth", protocol)
+    assert kept.not_run == ()
+    assert "weight_decay" in kept.on()[0].setting
+    assert kept.values("muon", "loss").tobytes() == plain.values("muon", "loss").tobytes()

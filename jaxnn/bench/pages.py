@@ -181,15 +181,15 @@ def _pairs(comparison: Comparison) -> Table:
         *(Column(name, "text") for name in ("problem", "metric", "leader", "other")),
         Column("difference", "number"),
         Column("p after Holm", "number"),
-        Column("probability of improvement", "number"),
+        Column("P(improvement)", "number"),
         Column("effect", "text"),
         Column("seeds needed", "number"),
     )
     caption = (
         "The contestant with the best figure against each other one. Difference: leader − other on "
-        "common seeds, Student's 95 % interval; p: his paired test, Holm's correction over all "
-        "pairs of a problem and metric. Probability of improvement: that a run of the leader is "
-        "better than a run of the other, Newcombe's interval. Effect: Cohen's d of the "
+        "common seeds, Student's 95 % interval; p: his paired test with Holm's correction over all "
+        "pairs of a problem and metric. P(improvement): the probability that a run of the leader "
+        "is better than a run of the other, Newcombe's interval. Effect: Cohen's d of the "
         "differences. Seeds needed: to tell a difference of this size with 80 % power."
     )
     return Table("Against the leader", columns, tuple(rows), caption, tuple(of_row))

@@ -51,10 +51,13 @@ class Traced(NamedTuple):
     reads_key: bool
 
 
-def preflight(staged: Staged, dtypes: Mapping[str, Any], columns: Sequence[str]) -> Traced:
+def preflight(
+    staged: Staged, dtypes: Mapping[str, Any], columns: Sequence[str], *, all_read: bool = True
+) -> Traced:
     """One trial traced, and found to be one that a sweep can run; nothing is computed.
 
-    dtypes: of the numbers, by name. columns: all names of the space.
+    dtypes: of the numbers, by name. columns: all names of the space. all_read: whether the trial
+    must read each of them; a rule for matrices has numbers for these that no vector asks for.
     Raises ValueError and TypeError for what a sweep cannot run.
     """
     numbers = {name: jax.ShapeDtypeStruct((), dtype) for name, dtype in dtypes.items()}
@@ -69,7 +72,7 @@ def preflight(staged: Staged, dtypes: Mapping[str, Any], columns: Sequence[str])
     used |= {id(x) for x in inside.outvars}
     # A dict is flattened by name.
     for name, variable in zip(sorted(numbers), read, strict=True):
-        if id(variable) not in used:
+        if all_read and id(variable) not in used:
             others = ", ".join(sorted(set(numbers) - {name})) or "no number"
             fix = (
                 f"It reads {others}: take {name!r} out of the space, or see how it is spelt there."
