@@ -98,7 +98,7 @@ def plateau(*, dim: int = 2, spread: float = 0.2) -> Function:
     """A narrow well in a plain: the gradient of 0.008 at the start, 3.5 away, is to be believed.
 
     dim: >= 1. spread: >= 0, deviation of the start between seeds. The slope, largest at 1, differs
-    by a factor of 70 on the way in, so that a rate for the plain jumps across the well.
+    by a factor of 80 on the way in, so that a rate for the plain jumps across the well.
     """
     dim = check_integer("plateau", "dim", dim, low=1)
     return Function(
@@ -116,7 +116,7 @@ def plateau(*, dim: int = 2, spread: float = 0.2) -> Function:
 def ill_scaled(*, seed: int = 0) -> Supervised:
     """Wines by softmax regression on raw measurements, from tenths to over a thousand.
 
-    The condition number is that of the squared scales, about 10⁸. seed: of the split, in [0, 2³²).
+    The condition number of XᵀX is about 10⁸. seed: of the split, in [0, 2³²).
     """
     inputs, labels = load("load_wine")
     rows = split_rows(len(inputs), check_seed("ill_scaled", seed), labels=labels)
