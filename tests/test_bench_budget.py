@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxnn.bench import Protocol, estimates
+from jaxnn.bench import Protocol, estimates, planning
 from jaxnn.bench.campaign import Campaign, load_campaign
 from jaxnn.bench.estimates import REFERENCE, Machine, Size, durations, fixed_seconds
 from jaxnn.bench.planning import Duration
@@ -86,6 +86,7 @@ def made(monkeypatch: pytest.MonkeyPatch, run: float) -> None:
     monkeypatch.setattr(budget, "perf_counter", lambda: 0.0)
     monkeypatch.setattr(estimates, "machine", lambda: REFERENCE)
     monkeypatch.setattr(estimates, "fixed_seconds", lambda number, here: 2.0)
+    monkeypatch.setattr(planning, "evaluates_alone", lambda duration, protocol: False)
 
     def all_alike(rules: Any, entries: Any, here: Machine) -> Any:
         assert here == REFERENCE

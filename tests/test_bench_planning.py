@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jaxnn.bench import planning
 from jaxnn.bench.planning import LADDER, BudgetPlan, Duration, plan, runs
 from jaxnn.bench.protocol import Protocol
 from jaxnn.sweeps import EVALUATION, TUNING, Plan, Width
@@ -32,6 +33,13 @@ def counts(p: Protocol) -> tuple[int, int, int]:
     return p.tuning_trials, p.tuning_seeds, p.evaluation_seeds
 
 
+@pytest.fixture
+def beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runners-up are evaluated beside the best, whatever that costs."""
+    monkeypatch.setattr(planning, "evaluates_alone", lambda duration, protocol: False)
+
+
+@pytest.mark.usefixtures("beside")
 def test_what_is_wanted_is_run_where_it_fits() -> None:
     costs = table(wine=(1.0, 0.01), digits=(2.0, 0.02))
     # 2 × (1 + 2) to compile; 32 × 3 × (1 + 7) = 768 runs, 2 × (0.01 + 0.02) s each.
@@ -41,6 +49,14 @@ def test_what_is_wanted_is_run_where_it_fits() -> None:
     assert plan(costs, 6 + 768 * 0.06 - 1e-9, WANTED) != expected
 
 
+def test_the_best_is_evaluated_alone_where_that_saves() -> None:
+    costs = table(1, wine=(1.0, 0.001), digits=(2.0, 0.02))
+    # 768 runs or 96 + 96 + 20: 556 × 0.02 s is more than twice 2 s, 556 × 0.001 s is not.
+    found = plan(costs, math.inf, WANTED)
+    assert found.seconds == pytest.approx(1 + 768 * 0.001 + 2 * 2 + 212 * 0.02)
+
+
+@pytest.mark.usefixtures("beside")
 def test_the_whole_ladder_by_hand() -> None:
     """Each step is taken as soon as a budget lies a trifle below the plan before it."""
     costs = table(1, a=(0, 1e-3), b=(0, 4e-3), c=(0, 2e-3), d=(0, 3e-3), e=(0, 4e-3))

@@ -30,14 +30,17 @@ class Tried(NamedTuple):
 
 
 def tried(outcome: Outcome, metric: str = "loss") -> Tried | None:
-    """What became of all settings on fresh seeds; None where some were tuned alone, or nothing."""
+    """What became of all settings on fresh seeds; None where nothing was tuned."""
     tuning, evaluation = outcome.tuning, outcome.evaluation
     if not outcome.points or tuning.num_settings != evaluation.num_settings:
         return None
+    # The best setting may have more seeds than the others.
+    setting, replicate = evaluation.columns["setting"], evaluation.columns["replicate"]
+    common = replicate < np.bincount(setting).min()
     order = tuning.ranking("loss")
     validation = tuning.by_setting("loss").mean(axis=1)[order]
     values = np.where(evaluation.status == 0, evaluation.columns[metric], np.nan)
-    reported = values.reshape(evaluation.num_settings, evaluation.num_seeds).astype(np.float64)
+    reported = values[common].reshape(evaluation.num_settings, -1).astype(np.float64)
     points = {name: x[order] for name, x in outcome.points.items()}
     return Tried(validation, reported, points)
 

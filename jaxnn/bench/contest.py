@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from jaxnn import tree
 from jaxnn.bench.cost import flops_of_update, state_bytes
+from jaxnn.bench.estimates import REFERENCE, duration
 from jaxnn.bench.identity import identity, numbers_hash
 from jaxnn.bench.outcome import Cost, Outcome, steps_to_target
-from jaxnn.bench.protocol import Protocol
+from jaxnn.bench.planning import evaluates_alone
+from jaxnn.bench.protocol import WIDEST, Protocol
 from jaxnn.bench.tasks import About, Task, task
 from jaxnn.optimizers import resolve
 from jaxnn.optimizers.base import name_of
@@ -40,9 +42,6 @@ __all__ = ["Progress", "contest"]
 SHORT = 50_000
 """Steps of all runs together up to which compiling fast saves more than running fast."""
 
-WIDEST = 32
-"""So many settings are run at once."""
-
 Progress = Callable[[str, int, int], None]
 """Called with the phase ("compiling", "tuning", "evaluating"), segments done and in all."""
 
@@ -64,7 +63,9 @@ def contest(
 
     A block of tuning is all its seeds × as many settings as there are trials (up to 32 at once).
     The same program evaluates: beside the best setting the other lanes carry the runners-up, which
-    costs nothing and shows the sensitivity on fresh seeds; they choose nothing. Where the last
+    show the sensitivity on fresh seeds and choose nothing. Where that costs more than it saves
+    (`planning.evaluates_alone`), they get as many fresh seeds as tuning had, and the best setting
+    has a program of its own, as wide as there are evaluation seeds. Where the last
     step is recorded, tuning reads that: a program that measures it once more would take a short
     comparison longer to compile than all its training.
     """
@@ -83,6 +84,10 @@ def contest(
     width = Width(protocol.tuning_seeds, min(num_settings, WIDEST))
     short = protocol.size(about.num_steps) <= SHORT
     engine = Engine(staged, settings, width, short=short)
+    alone = None
+    # By the problem alone: whether contestants are identical shows only in programs of one width.
+    if evaluates_alone(duration(resolve("sgd"), entry, REFERENCE), protocol):
+        alone = Engine(staged, settings, Width(protocol.evaluation_seeds, 1), short=short)
     keep: Callable[[str], Kept | None] = _nowhere
     if store is not None:
         own = identity(staged, on_test, space, settings, width, protocol, short=short)
@@ -90,6 +95,8 @@ def contest(
     tell("compiling", 0, 1)
     if store is None:
         engine.compile(staged.measure, on_test)  # both at once, so that progress is even
+        if alone:
+            alone.compile(on_test)
 
     tuning = None
     if protocol.tuning_trials:
@@ -98,18 +105,28 @@ def contest(
             engine, plan, kept=keep("tuning"), progress=lambda done, of: tell("tuning", done, of)
         )
         tuning = _with_last_validation(tuned) if recorded else tuned
-        best = tuning.ranking("loss")[: width.settings]
+        best = tuning.ranking("loss")[: None if alone else width.settings]
         settings = {name: column[best] for name, column in settings.items()}
-    plan = Plan(settings, protocol.evaluation_seeds, protocol.seed, EVALUATION, width)
-    evaluation = execute(
-        engine,
-        plan,
-        measure=on_test,
-        kept=keep(f"evaluation/{numbers_hash(plan.numbers)}"),
-        progress=lambda done, of: tell("evaluating", done, of),
-    )
-    chosen = evaluation.columns["setting"] == 0
-    updates = {name: curve[chosen] for name, curve in evaluation.curves.items()}
+
+    def evaluated(by: Engine, part: str, numbers: dict[str, NDArray[Any]], seeds: int) -> Results:
+        return execute(
+            by,
+            Plan(numbers, seeds, protocol.seed, EVALUATION, by.width),
+            measure=on_test,
+            kept=keep(f"{part}/{numbers_hash(numbers)}"),
+            progress=lambda done, of: tell("evaluating", done, of),
+        )
+
+    if alone is None:
+        evaluation = evaluated(engine, "evaluation", settings, protocol.evaluation_seeds)
+    else:
+        others = evaluated(engine, "runners-up", settings, protocol.tuning_seeds)
+        best_one = {name: column[:1] for name, column in settings.items()}
+        seeds = protocol.evaluation_seeds
+        evaluation = _joined(evaluated(alone, f"alone-{seeds}", best_one, seeds), others)
+    updates = {
+        name: curve[: protocol.evaluation_seeds] for name, curve in evaluation.curves.items()
+    }
     outcome = Outcome(
         name_of(rule),
         about.name,
@@ -121,7 +138,7 @@ def contest(
         None,
         about.num_steps,
         per_update(rule),
-        _cost(rule, problem, about, engine, updates, started),
+        _cost(rule, problem, about, [engine, *([alone] if alone else [])], updates, started),
     )
     return dataclasses.replace(outcome, steps=steps_to_target(outcome, about.target))
 
@@ -151,7 +168,7 @@ def _cost(
     rule: Any,
     problem: Any,
     about: About,
-    engine: Engine,
+    engines: list[Engine],
     updates: Mapping[str, NDArray[Any]],
     started: float,
 ) -> Cost:
@@ -161,10 +178,10 @@ def _cost(
         every = float(spent.max(axis=1).sum() / max(np.count_nonzero(spent), 1))
     return Cost(
         float(every),
-        _microseconds(engine),
+        _microseconds(engines[0]),
         state_bytes(problem, rule),
         flops_of_update(problem, rule, about.batch_size),
-        engine.compile_seconds,
+        sum(engine.compile_seconds for engine in engines),
         time.perf_counter() - started,
     )
 
@@ -182,6 +199,13 @@ def _none(results: Results) -> Results:
     """Of these columns no rows."""
     columns = {name: column[:0] for name, column in results.columns.items()}
     return dataclasses.replace(results, columns=columns, curves={})
+
+
+def _joined(chosen: Results, others: Results) -> Results:
+    """All rows of the best setting, then those of the others; curves of the best alone."""
+    rest = others.columns["setting"] > 0
+    columns = {n: np.concatenate([x, others.columns[n][rest]]) for n, x in chosen.columns.items()}
+    return dataclasses.replace(chosen, columns=columns)
 
 
 def _nowhere(phase: str) -> None:

@@ -22,7 +22,16 @@ from jaxnn.bench.tasks import Task
 from jaxnn.optimizers.base import name_of
 from jaxnn.training.evaluations import per_update
 
-__all__ = ["Machine", "Size", "durations", "fixed_seconds", "machine", "size"]
+__all__ = [
+    "REFERENCE",
+    "Machine",
+    "Size",
+    "duration",
+    "durations",
+    "fixed_seconds",
+    "machine",
+    "size",
+]
 
 
 class Machine(NamedTuple):
@@ -132,32 +141,30 @@ def machine() -> Machine:
 def durations(
     rules: Sequence[Any], entries: Sequence[Task], here: Machine | None = None
 ) -> dict[tuple[str, str], Duration]:
-    """By contestant and problem, for `planning.plan`. here: what `machine()` gives by default.
-
-    Of a contestant that cannot be traced on a problem, as it cannot be run, 0.
-    """
+    """By contestant and problem, for `planning.plan`. here: what `machine()` gives by default."""
     here = here or machine()
+    return {
+        (name_of(rule), entry.about.name): duration(rule, entry, here)
+        for entry in entries
+        for rule in rules
+    }
+
+
+def duration(rule: Any, entry: Task, here: Machine) -> Duration:
+    """Of one contestant on one problem; 0 where it cannot be traced, as it cannot be run."""
+    every = per_update(rule) or 2  # a search takes two gradients at least
+    num_updates = max(entry.about.num_steps // every, 1)
+    try:
+        of_update = size(entry.problem, rule, entry.about.batch_size)
+    except Exception:  # whatever the user's code raises is said when it is run
+        return Duration(0.0, 0.0)
+    products = FLOP * of_update.flops
+    seconds = EQUATION * of_update.equations + ELEMENT * of_update.elements + products
     compiling, running = (a / b for a, b in zip(here, REFERENCE, strict=True))
-    found = {}
-    for entry in entries:
-        for rule in rules:
-            every = per_update(rule) or 2  # a search takes two gradients at least
-            num_updates = max(entry.about.num_steps // every, 1)
-            try:
-                of_update = size(entry.problem, rule, entry.about.batch_size)
-            except Exception:  # whatever the user's code raises is said when it is run
-                found[name_of(rule), entry.about.name] = Duration(0.0, 0.0)
-                continue
-            seconds = (
-                EQUATION * of_update.equations
-                + ELEMENT * of_update.elements
-                + FLOP * of_update.flops
-            )
-            found[name_of(rule), entry.about.name] = Duration(
-                compiling * (COMPILE + COMPILE_EQUATION * of_update.equations),
-                running * num_updates * seconds,
-            )
-    return found
+    return Duration(
+        compiling * (COMPILE + COMPILE_EQUATION * of_update.equations),
+        running * num_updates * seconds,
+    )
 
 
 def fixed_seconds(num_problems: int, here: Machine) -> float:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from jaxnn.bench import words
 from jaxnn.bench.analysis import bands, tuning_curve
 from jaxnn.bench.comparison import Comparison
-from jaxnn.bench.contest import WIDEST
 from jaxnn.bench.html import Cell, Code, Column, Lines, Section, Series, Table, Words
 from jaxnn.bench.statistics import Estimate
 
@@ -136,11 +135,6 @@ def provenance(
             f" All of it was done {protocol.studies} times, with other settings, seeds and splits "
             "of the data; a figure has one value for each time, the mean over its seeds. Curves "
             "are those of one seed of each; settings, tuning and sensitivity those of the first."
-        )
-    if protocol.tuning_trials > WIDEST:
-        anew += (
-            f" With more than {WIDEST} trials only the best {WIDEST} settings are run on fresh "
-            "seeds, so that tuning curves and sensitivity are left out."
         )
     told = (
         f"Each contestant had {protocol.tuning_trials} trials of {protocol.tuning_seeds} seeds in "

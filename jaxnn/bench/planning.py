@@ -27,8 +27,7 @@ from collections.abc import Iterator, Mapping
 from decimal import ROUND_CEILING, Context, Decimal
 from typing import NamedTuple
 
-from jaxnn.bench.contest import WIDEST
-from jaxnn.bench.protocol import Protocol
+from jaxnn.bench.protocol import WIDEST, Protocol
 from jaxnn.errors import bad_value, check_integer
 
 __all__ = ["LADDER", "BudgetPlan", "Duration", "plan", "runs"]
@@ -68,19 +67,42 @@ class BudgetPlan:
     left_out: str
 
 
-def runs(protocol: Protocol) -> int:
+def runs(protocol: Protocol, *, alone: bool = False) -> int:
     """How many runs a contestant makes on a problem, with those that fill up blocks.
 
     A block holds `tuning_seeds` seeds of all settings, 32 at most, and evaluation fills it with
-    runners-up, so that it takes more runs than one for each seed.
+    runners-up, so that it takes more runs than one for each seed. alone: or the best setting is
+    evaluated alone, and every setting on as many fresh seeds as tuning had.
 
-    >>> runs(Protocol(tuning_trials=32, tuning_seeds=3, evaluation_seeds=10))  # 96 + 4 × 96
-    480
+    >>> protocol = Protocol(tuning_trials=32, tuning_seeds=3, evaluation_seeds=10)
+    >>> runs(protocol), runs(protocol, alone=True)  # 96 + 4 × 96, and 96 + 96 + 10
+    (480, 202)
     """
     trials, seeds = protocol.tuning_trials, protocol.tuning_seeds
     settings = min(max(trials, 1), WIDEST)  # without tuning there is one, the default
-    blocks = -(-trials // settings) + -(-protocol.evaluation_seeds // seeds)
-    return blocks * settings * seeds * protocol.studies
+    tuning = -(-trials // settings) * settings * seeds
+    if alone:
+        return (2 * tuning + protocol.evaluation_seeds) * protocol.studies
+    evaluation = -(-protocol.evaluation_seeds // seeds) * settings * seeds
+    return (tuning + evaluation) * protocol.studies
+
+
+WORTH = 2.0
+"""What a program of its own saves must be so many times what it takes to compile."""
+
+
+def evaluates_alone(duration: Duration, protocol: Protocol) -> bool:
+    """Whether the best setting is evaluated by a program of its own.
+
+    duration: on the machine of reference, so that the answer is the same everywhere. Where not all
+    settings fit into a block it always is, so that each of them has figures on fresh seeds.
+    """
+    if protocol.tuning_trials > WIDEST:
+        return True
+    if protocol.tuning_trials <= 1:
+        return False  # nobody runs up
+    saved = runs(protocol) - runs(protocol, alone=True)
+    return saved * duration.run_seconds > WORTH * duration.compile_seconds
 
 
 def plan(
@@ -169,10 +191,12 @@ def _ladder(costs: _Table, wanted: Protocol) -> Iterator[tuple[Protocol, tuple[s
 
 def _predicted(costs: _Table, protocol: Protocol, problems: tuple[str, ...], workers: int) -> float:
     """Seconds until the last worker is done, each taking the next contest when it is free."""
-    number, free = runs(protocol), [0.0] * workers
+    free = [0.0] * workers
     for problem in problems:
-        for compiling, running in costs[problem].values():
-            taken = protocol.studies * compiling + number * running
+        for one in costs[problem].values():
+            alone = evaluates_alone(one, protocol)
+            compiling = (1 + alone) * protocol.studies * one.compile_seconds
+            taken = compiling + runs(protocol, alone=alone) * one.run_seconds
             heapq.heapreplace(free, free[0] + taken)
     return max(free)
 

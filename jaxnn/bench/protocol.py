@@ -6,10 +6,13 @@ import dataclasses
 
 from jaxnn.errors import bad_value, check_integer, check_seed
 
-__all__ = ["BATCH_SIZE", "MAX_STEPS", "NUM_STEPS", "QUICK", "Protocol"]
+__all__ = ["BATCH_SIZE", "MAX_STEPS", "NUM_STEPS", "QUICK", "WIDEST", "Protocol"]
 
 NUM_STEPS, BATCH_SIZE = 500, 32
 """The budget on a problem that comes with none."""
+
+WIDEST = 32
+"""So many settings are run at once."""
 
 RECORDS = 50
 """So often a run is validated, where nothing else is said."""
