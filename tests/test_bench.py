@@ -117,12 +117,14 @@ def test_the_saved_folder_holds_the_table_and_readable_data(
     assert names == {
         "comparison.json",
         "learning_curves.png",
+        "learning_curves.svg",
         "pairs.csv",
         "table.tex",
         "report.html",
         "report.md",
         "runs.npz",
         "sensitivity.png",
+        "sensitivity.svg",
         "table.csv",
         "trials.csv",
     }

@@ -5,10 +5,15 @@ from __future__ import annotations
 import csv
 import math
 import re
+import sys
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
+import pandas
 import pytest
+from calling import call
 from made_up import comparison
 from scipy import stats
 
@@ -130,3 +135,69 @@ def test_the_folder(tmp_path: Path) -> None:
     alone = comparison({"p": {"a": [1.0, 2.0]}}).save(tmp_path / "alone")
     assert not (alone / "pairs.csv").exists()
     assert "Against the leader" not in (alone / "report.html").read_text(encoding="utf-8")
+
+
+def test_tables_as_csv_and_parquet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = comparison(LOSSES, steps=STEPS)
+    folder = made.save(tmp_path / "results")
+    monkeypatch.chdir(tmp_path)
+    for name, wanted in (("trials", made.trials()), ("pairs", made.pairs()), ("figures", None)):
+        columns = made.table() if wanted is None else wanted
+        rows = len(columns["problem"])
+        for kind in ("csv", "parquet"):
+            words = ["report", "export", "results", f"{name}.{kind}", "--table", name]
+            assert call(*words) == 0
+            assert capsys.readouterr().out == f"{rows} rows in {name}.{kind}\n"
+        read = pandas.read_parquet(f"{name}.parquet")
+        assert list(read) == list(columns)
+        text = pandas.read_csv(f"{name}.csv")
+        for column, values in columns.items():
+            assert [_plain(x) for x in read[column]] == [_plain(x) for x in values], column
+            assert [_plain(x) for x in text[column]] == [_plain(x) for x in values], column
+    # What the folder holds is written by the same code.
+    assert Path("trials.csv").read_bytes() == (folder / "trials.csv").read_bytes()
+    assert Path("pairs.csv").read_bytes() == (folder / "pairs.csv").read_bytes()
+    assert Path("figures.csv").read_bytes() == (folder / "table.csv").read_bytes()
+
+
+def _plain(value: Any) -> Any:
+    """Equal for what is the same in a list, in CSV and in Parquet; nothing and "" are missing."""
+    value = value.item() if hasattr(value, "item") else value
+    return None if value in {None, ""} or value != value else value
+
+
+def test_a_table_needs_a_file_of_a_kind_that_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # Before the folder is looked at, which is not there.
+    assert call("report", "export", "nowhere", "trials.xlsx") == 2
+    text = "`out` must be a file that ends in .csv or .parquet; got 'trials.xlsx'."
+    assert text in " ".join(capsys.readouterr().err.split())
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert call("report", "export", "nowhere", "trials.parquet") == 2
+    text = "must be called where pyarrow is; got no pyarrow. pip install 'jaxnn[table]' brings it"
+    assert text in " ".join(capsys.readouterr().err.split())
+
+
+def test_markdown_marks_the_best_and_its_equals(tmp_path: Path) -> None:
+    made = comparison(LOSSES, steps=STEPS)
+    text = (made.save(tmp_path / "x") / "report.md").read_text()
+    (row,) = [line for line in text.splitlines() if line.startswith("| a | **1.43** [")]
+    assert row.endswith(" | – |")
+    assert re.search(r"\| c \| 1\.65† \[.*\] \| .* \| – \|\n", text)
+    assert "Bold: the best of its column." in text
+
+
+def test_pictures_are_there_as_svg(tmp_path: Path) -> None:
+    folder = comparison(LOSSES, steps=STEPS).save(tmp_path / "x")
+    pictures = {path.stem for path in folder.glob("*.png")}
+    assert pictures == {path.stem for path in folder.glob("*.svg")} >= {"learning_curves_p"}
+    for path in folder.glob("*.svg"):
+        root = ElementTree.parse(path).getroot()
+        texts = {
+            "".join(found.itertext()) for found in root.iter("{http://www.w3.org/2000/svg}text")
+        }
+        assert {"a", "c", "my_b(b1=0.9)"} <= texts

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from calling import call
 
 from jaxnn.bench import load
-from jaxnn.cli.app import app
 from jaxnn.sweeps import Store, StoreError
 
 JAXNN = Path(sys.executable).with_name("jaxnn")
@@ -28,12 +28,6 @@ tuning_seeds = 2
 evaluation_seeds = 3
 num_steps = 30
 """
-
-
-def call(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as caught:
-        app(list(arguments))
-    return int(caught.value.code or 0)
 
 
 def figures(folder: Path) -> tuple[bytes, dict[str, Any]]:

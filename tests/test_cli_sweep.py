@@ -184,7 +184,7 @@ def test_a_damaged_store_is_mended(jaxnn: Callable[..., Any]) -> None:
         ),
         (
             ("export", "no.db", "t.txt"),
-            "sweep: `out` must be a file that ends in .csv or .parquet; got 't.txt'.",
+            "sweep.export: `out` must be a file that ends in .csv or .parquet; got 't.txt'.",
         ),
     ],
 )

@@ -14,7 +14,7 @@ import jaxnn
 ROOT = Path(jaxnn.__file__).parent
 
 LEVELS = [
-    {"typing", "errors", "tree", "space"},
+    {"typing", "errors", "tree", "space", "tables"},
     {"activations", "initializers", "losses"},
     {"schedules", "optimizers", "models"},
     {"problems"},

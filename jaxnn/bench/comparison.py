@@ -131,6 +131,21 @@ class Comparison:
         names = list(dict.fromkeys(itertools.chain.from_iterable(rows)))
         return {name: np.array([row.get(name, math.nan) for row in rows]) for name in names}
 
+    def trials(self) -> dict[str, list[Any]]:
+        """Columns, a row a trial of tuning (on validation rows) or of evaluation (on test rows).
+
+        None where a contestant or a problem has no such number.
+        """
+        from jaxnn.bench.trials import trials
+
+        return trials(self)
+
+    def pairs(self) -> dict[str, list[Any]]:
+        """Columns, a row a problem × metric × contestant against the best one: every test."""
+        from jaxnn.bench.pairs import columns
+
+        return columns(self)
+
     def _row(self, outcome: Outcome) -> dict[str, Any]:
         row: dict[str, Any] = {"problem": outcome.problem, "optimizer": outcome.optimizer}
         for metric in self.metrics(outcome.problem):

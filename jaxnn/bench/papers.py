@@ -1,4 +1,4 @@
-"""A comparison as tables for a paper: LaTeX with booktabs, the best in bold, its equals marked."""
+"""A comparison as tables, the best in bold and its equals marked: cells, and LaTeX of them."""
 
 from __future__ import annotations
 
@@ -12,31 +12,51 @@ from jaxnn.bench.statistics import Estimate
 if TYPE_CHECKING:
     from jaxnn.bench.comparison import Comparison
 
-__all__ = ["latex"]
+__all__ = ["latex", "overall_cells", "problem_cells"]
+
+
+Table = tuple[list[str], list[list[Cell]]]
+"""Headings and rows."""
 
 
 def latex(comparison: Comparison) -> str:
     """A table for each problem, and one over all where there are several; `\\input` it."""
     found = [_of_problem(comparison, problem) for problem in comparison.problems]
-    return "\n".join([*found, *_overall(comparison)])
+    standings = comparison.standings()
+    if standings is not None:
+        headings, rows = overall_cells(comparison)
+        caption = (
+            f"Over {len(standings.problems)} problems. Score: interquartile mean of the share of "
+            "the way from the first loss to the lowest mean of any contestant; 95 % intervals by a "
+            "bootstrap stratified by problem."
+        )
+        found.append(latex_table(headings, rows, caption, "tab:overall"))
+    return "\n".join(found)
 
 
 def _of_problem(comparison: Comparison, problem: str) -> str:
+    headings, rows = problem_cells(comparison, problem)
+    values = comparison.protocol.replicates
+    what = "seeds" if comparison.protocol.studies == 1 else "studies"
+    timed = "steps" in comparison.metrics(problem)
+    caption = (
+        f"{problem}: means over {values} {what} with 95 % intervals."
+        f"{' Steps to the target: medians.' if timed else ''} "
+        "Pairs by Student's paired test, Holm's correction, 5 %."
+    )
+    return latex_table(headings, rows, caption, f"tab:{_label(problem)}")
+
+
+def problem_cells(comparison: Comparison, problem: str) -> Table:
+    """The figures of one problem, the best test loss first."""
     names, metrics = comparison.order("loss", problem), comparison.metrics(problem)
     columns = [_column(comparison, problem, metric, names) for metric in metrics]
-    rows = [[name, *cells] for name, *cells in zip(names, *columns, strict=True)]
+    rows: list[list[Cell]] = [list(row) for row in zip(names, *columns, strict=True)]
     headings = ["optimizer"]
     for metric in metrics:
         unit = " (%)" if metric == "accuracy" else ""
         headings.append("steps" if metric == "steps" else f"test {metric.replace('_', ' ')}{unit}")
-    values = comparison.protocol.replicates
-    what = "seeds" if comparison.protocol.studies == 1 else "studies"
-    steps = " Steps to the target: medians." if "steps" in metrics else ""
-    caption = (
-        f"{problem}: means over {values} {what} with 95 % intervals.{steps} "
-        "Pairs by Student's paired test, Holm's correction, 5 %."
-    )
-    return latex_table(headings, rows, caption, f"tab:{_label(problem)}")
+    return headings, rows
 
 
 def _column(comparison: Comparison, problem: str, metric: str, names: list[str]) -> list[Cell]:
@@ -56,10 +76,11 @@ def _column(comparison: Comparison, problem: str, metric: str, names: list[str])
     return [*mark_best(figures, level, mode=mode)]
 
 
-def _overall(comparison: Comparison) -> list[str]:
+def overall_cells(comparison: Comparison) -> Table:
+    """The scores over all problems, the best first; no rows for one problem."""
     standings = comparison.standings()
     if standings is None:
-        return []
+        return [], []
     order = sorted(range(len(standings.optimizers)), key=lambda i: -standings.score[i].value)
     level = {
         row
@@ -80,12 +101,7 @@ def _overall(comparison: Comparison) -> list[str]:
         headings.append("mean rank")
         for row, i in zip(rows, order, strict=True):
             row.append(round(float(standings.ranks.mean_ranks[i]), 3))
-    caption = (
-        f"Over {len(standings.problems)} problems. Score: interquartile mean of the share of the "
-        "way from the first loss to the lowest mean of any contestant; 95 % intervals by a "
-        "bootstrap stratified by problem."
-    )
-    return [latex_table(headings, rows, caption, "tab:overall")]
+    return headings, rows
 
 
 def _label(name: str) -> str:

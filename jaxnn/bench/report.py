@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 import math
@@ -17,8 +16,9 @@ import jax
 import numpy as np
 
 import jaxnn
-from jaxnn import plots
-from jaxnn.bench import pairs, papers, saved, words
+from jaxnn import plots, tables
+from jaxnn.bench import papers, saved, words
+from jaxnn.bench.latex import markdown_table
 from jaxnn.bench.pages import html_page
 from jaxnn.bench.statistics import median_cover
 from jaxnn.errors import bad_value
@@ -127,10 +127,10 @@ def save(comparison: Comparison, folder: Path, *, campaign: str = "") -> Path:
 
 def _write(comparison: Comparison, folder: Path, campaign: str) -> None:
     table = comparison.table()
-    _write_csv(folder / "table.csv", table)
-    _write_csv(folder / "trials.csv", _trials(comparison))
+    tables.write_csv(table, folder / "table.csv")
+    tables.write_csv(comparison.trials(), folder / "trials.csv")
     if len(comparison.optimizers) > 1:
-        _write_csv(folder / "pairs.csv", pairs.columns(comparison))
+        tables.write_csv(comparison.pairs(), folder / "pairs.csv")
     (folder / "table.tex").write_text(papers.latex(comparison), encoding="utf-8")
     document = {
         **saved.description(comparison),
@@ -147,20 +147,18 @@ def _write(comparison: Comparison, folder: Path, campaign: str) -> None:
     for problem in comparison.problems:
         pictures = _pictures(comparison, problem, folder)
         lines += [f"## {problem}", "", *(f"- {text}" for text in comparison.summary(problem)), ""]
-        lines += _markdown(headings(comparison, problem), rows(comparison, problem))
         lines += [
-            "",
+            _table(comparison, problem),
             note(comparison, problem),
             "",
-            *_markdown(["optimizer", "best setting"], settings(comparison, problem)),
-            "",
-            *(f"![{what}]({name})" for what, name in pictures.items()),
+            markdown_table(["optimizer", "best setting"], settings(comparison, problem)),
+            *(f"![{what}]({name}.png)" for what, name in pictures.items()),
             "",
         ]
-    heads, body = overall_table(comparison)
+    heads, body = papers.overall_cells(comparison)
     if body:
         lines += ["## Over all problems", "", *(f"- {text}" for text in comparison.overall()), ""]
-        lines += [*_markdown(heads, body), ""]
+        lines += [markdown_table(heads, body)]
     lines += [f"- {text}" for text in words.unplayed(comparison)]
     protocol = ", ".join(f"{k} {v}" for k, v in dataclasses.asdict(comparison.protocol).items())
     made = ", ".join(f"{k} {v}" for k, v in _provenance().items())
@@ -168,6 +166,16 @@ def _write(comparison: Comparison, folder: Path, campaign: str) -> None:
     (folder / "report.md").write_text("\n".join(lines), encoding="utf-8")
     page = html_page(comparison, campaign=campaign, provenance=_provenance())
     (folder / "report.html").write_text(page, encoding="utf-8")
+
+
+def _table(comparison: Comparison, problem: str) -> str:
+    """The figures, and what `rows` has besides, as Markdown."""
+    heads, body = papers.problem_cells(comparison, problem)
+    rest = slice(len(heads), None)
+    joined = [
+        [*row, *text[rest]] for row, text in zip(body, rows(comparison, problem), strict=True)
+    ]
+    return markdown_table([*heads, *headings(comparison, problem)[rest]], joined)
 
 
 def note(comparison: Comparison, problem: str | None = None) -> str:
@@ -191,34 +199,37 @@ def note(comparison: Comparison, problem: str | None = None) -> str:
 
 
 def _pictures(comparison: Comparison, problem: str, folder: Path) -> dict[str, str]:
-    """Files of pictures by what they show."""
+    """Names of pictures, each as PNG and as SVG, by what they show."""
     outcomes = comparison.on(problem)
     safe = re.sub(r"[^\w.-]+", "-", problem)
     suffix = "" if len(comparison.problems) == 1 else f"_{safe}"
     curve = next((n for n in ("validation_loss",) if n in outcomes[0].updates), "loss")
     steps = np.arange(1, comparison.about(problem).num_steps + 1)
-    figure = plots.learning_curves(
-        {o.optimizer: (steps, o.curve(curve)) for o in outcomes},
-        ylabel=curve.replace("_", " "),
-        title=f"{problem}: learning curves at each optimizer's best setting",
-    )
+    figures = {
+        "Learning curves": plots.learning_curves(
+            {o.optimizer: (steps, o.curve(curve)) for o in outcomes},
+            ylabel=curve.replace("_", " "),
+            title=f"{problem}: learning curves at each optimizer's best setting",
+        )
+    }
     swept = {
         o.optimizer: (o.evaluation.columns[number], _finite_or_nan(o), o.setting[number])
         for o in outcomes
         for number in o.setting
         if number.endswith("learning_rate") and len(np.unique(o.evaluation.columns[number])) > 1
     }
-    pictures = {"Learning curves": plots.save(figure, folder / f"learning_curves{suffix}.png").name}
-    if not swept:  # nothing was tuned
-        return pictures
-    figure = plots.sensitivity(
-        swept,
-        xlabel="learning rate",
-        ylabel="test loss",
-        title=f"{problem}: every setting on fresh seeds; chosen on validation rows",
-    )
-    name = plots.save(figure, folder / f"sensitivity{suffix}.png").name
-    return pictures | {"Sensitivity": name}
+    if swept:  # none where nothing was tuned
+        figures["Sensitivity"] = plots.sensitivity(
+            swept,
+            xlabel="learning rate",
+            ylabel="test loss",
+            title=f"{problem}: every setting on fresh seeds; chosen on validation rows",
+        )
+    names = {what: what.lower().replace(" ", "_") + suffix for what in figures}
+    for what, figure in figures.items():
+        for kind in ("png", "svg"):
+            plots.save(figure, folder / f"{names[what]}.{kind}")
+    return names
 
 
 def _microseconds(outcome: Outcome) -> str:
@@ -229,41 +240,6 @@ def _microseconds(outcome: Outcome) -> str:
 def _finite_or_nan(outcome: Any) -> Any:
     columns = outcome.evaluation.columns
     return np.where(columns["status"] == 0, columns["loss"], np.nan)
-
-
-def _trials(comparison: Comparison) -> dict[str, Any]:
-    """Every trial of every contestant as a row of one table; empty where it has no such number."""
-    parts = []
-    for outcome in comparison.outcomes:
-        for phase in ("tuning", "evaluation"):
-            columns = getattr(outcome, phase).table()
-            length = len(columns["setting"])
-            measured = {"tuning": "validation", "evaluation": "test"}[phase]
-            fixed = {"problem": outcome.problem, "optimizer": outcome.optimizer}
-            fixed |= {"phase": phase, "rows_measured": measured}
-            parts.append({k: [v] * length for k, v in fixed.items()} | columns)
-    names = list(dict.fromkeys(name for part in parts for name in part))
-    lengths = [len(part["setting"]) for part in parts]
-    return {
-        name: [
-            x
-            for part, length in zip(parts, lengths, strict=True)
-            for x in part.get(name, [""] * length)
-        ]
-        for name in names
-    }
-
-
-def _write_csv(path: Path, columns: dict[str, Any]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))
-
-
-def _markdown(heads: list[str], body: list[list[str]]) -> list[str]:
-    lines = [heads, ["---"] * len(heads), *body]
-    return [f"| {' | '.join(cells)} |" for cells in lines]
 
 
 def _provenance() -> dict[str, str]:

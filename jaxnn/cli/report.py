@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,6 +36,34 @@ def merge_(
     for sentence in found.overall():
         typer.echo(f"• {sentence}")
     typer.echo(f"Results: {out}")
+
+
+class What(enum.StrEnum):
+    """The tables of a comparison."""
+
+    TRIALS = "trials"
+    FIGURES = "figures"
+    PAIRS = "pairs"
+
+
+@app.command("export")
+def export(
+    folder: Folder,
+    out: Annotated[Path, typer.Argument(help="A file that ends in .csv or .parquet.")],
+    table: Annotated[
+        What, typer.Option(help="Every trial, the figures with intervals, or every test of a pair.")
+    ] = What.TRIALS,
+) -> None:
+    """Write a table of a comparison to a file, with all digits."""
+    from jaxnn import tables
+    from jaxnn.bench import load
+
+    tables.check_format("report.export", out)
+    found = load(folder)
+    columns = {What.TRIALS: found.trials, What.FIGURES: found.table, What.PAIRS: found.pairs}
+    chosen = columns[table]()
+    tables.write("report.export", chosen, out)
+    typer.echo(f"{len(chosen['problem'])} rows in {out}")
 
 
 @app.command("compare")

@@ -129,14 +129,11 @@ def export(
     out: Annotated[Path, typer.Argument(help="A file that ends in .csv or .parquet.")],
 ) -> None:
     """Write the table of a sweep to a file."""
-    from jaxnn import sweeps
-    from jaxnn.errors import bad_value
+    from jaxnn import sweeps, tables
 
-    if out.suffix not in (".csv", ".parquet"):
-        raise bad_value("sweep", "out", "a file that ends in .csv or .parquet", repr(str(out)))
+    tables.check_format("sweep.export", out)
     found = sweeps.load(store)
-    write = found.to_csv if out.suffix == ".csv" else found.to_parquet
-    write(out)
+    tables.write("sweep.export", found.table(), out)
     typer.echo(f"{len(found.status)} rows in {out}")
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import importlib
 import warnings
 from os import PathLike
 from typing import Any, NamedTuple
@@ -12,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxnn import tables
 from jaxnn.errors import bad_type, bad_value, check_integer, note_mode, shown, unknown_name
 from jaxnn.sweeps.intervals import mean_interval
 from jaxnn.sweeps.rungs import Lineage, Rungs
@@ -184,36 +183,21 @@ class Results:
         Metrics that are arrays are lists in their column. Raises ValueError where pandas is not
         there.
         """
-        pandas = _needed("pandas", "to_pandas")
-        flat = {k: x if x.ndim == 1 else list(x) for k, x in self.columns.items()}
-        return pandas.DataFrame(flat)
+        return tables.to_frame("Results.to_pandas", self.columns)
 
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Write the table as CSV, numbers with all their digits; metrics that are arrays as lists.
 
         A run that gives the same table gives the same bytes.
         """
-        with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(self.columns)
-            writer.writerows(zip(*(x.tolist() for x in self.columns.values()), strict=True))
+        tables.write_csv(self.columns, path)
 
     def to_parquet(self, path: str | PathLike[str]) -> None:
         """Write the table as Parquet (the extra `table`).
 
         Raises ValueError where pyarrow is not there.
         """
-        _needed("pyarrow", "to_parquet")
-        self.to_pandas().to_parquet(path, index=False)
-
-
-def _needed(package: str, method: str) -> Any:
-    try:
-        return importlib.import_module(package)
-    except ImportError:
-        fix = "pip install 'jaxnn[table]' brings it, or write CSV."
-        got = f"no {package}"
-        raise bad_value("Results", method, f"called where {package} is", got, fix) from None
+        tables.write_parquet("Results.to_parquet", self.columns, path)
 
 
 def _leader(number: int, setting: dict[str, Any], values: NDArray[np.float64]) -> Leader:
