@@ -109,6 +109,16 @@ SMALL = ("--trials", "2", "--seeds", "2", "--steps", "10")
             "`--optimizers` must be a known name; got 'zzz'. See `jaxnn list optimizers`.",
         ),
         (
+            ("--optimizer", "adm", "--optimizers", "sgd"),  # the first is read too
+            "`--optimizers` must be a known name; got 'adm'. Did you mean 'adam'? "
+            "See `jaxnn list optimizers`.",
+        ),
+        (
+            ("--problem", "iris", "--problems", "rosenbrock,iris"),
+            "`--problem` must be differently named and at least one; got ['iris', 'rosenbrock', "
+            "'iris']. Give each a name of its own: problems.classification(..., name=...).",
+        ),
+        (
             ("--optimizers", "sgd,adam", "--set", "adm.b1=0.8"),
             "`--set` must be one of adam, sgd; got 'adm'. Did you mean 'adam'?",
         ),

@@ -29,23 +29,27 @@ STORE = "runs.db"
 
 def bench(
     optimizers: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
+            "--optimizers",
+            "--optimizer",
             help="Contestants with commas between: adam, rmsprop(centered=True), clipped(adamw), "
             "scheduled(adam, learning_rate=cosine), optax:lion, my_module:my_rule.",
             show_default=DEFAULT_OPTIMIZERS.replace(",", ", "),
         ),
     ] = None,
     problem: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
+            "--problem",
+            "--problems",
             help="Names of `jaxnn list problems` with commas between, or module:attribute of your "
             "own.",
             show_default=DEFAULT_PROBLEM,
         ),
     ] = None,
     suite: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(help="Problems with budgets of their own: small, or others of the list."),
     ] = None,
     steps: Annotated[
@@ -124,9 +128,9 @@ def bench(
     from jaxnn.errors import bad_value
 
     given = {
-        "optimizers": optimizers,
-        "problem": problem,
-        "suite": suite,
+        "optimizers": ",".join(optimizers) if optimizers else None,
+        "problem": ",".join(problem) if problem else None,
+        "suite": ",".join(suite) if suite else None,
         "steps": steps,
         "trials": trials,
         "seeds": seeds,
