@@ -114,9 +114,9 @@ SMALL = ("--trials", "2", "--seeds", "2", "--steps", "10")
             "See `jaxnn list optimizers`.",
         ),
         (
-            ("--problem", "iris", "--problems", "rosenbrock,iris"),
-            "`--problem` must be differently named and at least one; got ['iris', 'rosenbrock', "
-            "'iris']. Give each a name of its own: problems.classification(..., name=...).",
+            ("--problem", "irys", "--problems", "rosenbrock,iris"),
+            "`--problem` must be a known name; got 'irys'. Did you mean 'iris'? "
+            "See `jaxnn list problems`.",
         ),
         (
             ("--optimizers", "sgd,adam", "--set", "adm.b1=0.8"),
