@@ -52,14 +52,27 @@ def write_csv(columns: Columns, path: str | PathLike[str]) -> None:
 def to_frame(where: str, columns: Columns) -> Any:
     """A pandas DataFrame; arrays are lists in their column. Raises ValueError without pandas."""
     pandas = _needed("pandas", where)
-    flat = {k: list(x) if np.ndim(x) > 1 else x for k, x in columns.items()}
+    flat = {k: list(x) if getattr(x, "ndim", 1) > 1 else x for k, x in columns.items()}
     return pandas.DataFrame(flat)
 
 
 def write_parquet(where: str, columns: Columns, path: str | PathLike[str]) -> None:
-    """As Parquet (the extra `table`). Raises ValueError where pyarrow or pandas is not there."""
+    """As Parquet (the extra `table`); what is of several kinds in one column becomes text.
+
+    Raises ValueError where pyarrow or pandas is not there.
+    """
     _needed("pyarrow", where)
-    to_frame(where, columns).to_parquet(path, index=False)
+    of_one_kind = {name: _of_one_kind(column) for name, column in columns.items()}
+    to_frame(where, of_one_kind).to_parquet(path, index=False)
+
+
+def _of_one_kind(column: Any) -> Any:
+    if isinstance(column, np.ndarray) and column.dtype != object:
+        return column
+    kinds = {type(value) for value in column if value is not None}
+    if kinds <= {int, float} or (len(kinds) == 1 and kinds <= {bool, str, list}):
+        return column
+    return [value if value is None else str(value) for value in column]
 
 
 def _values(column: Any) -> list[Any]:
