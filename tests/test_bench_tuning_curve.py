@@ -97,7 +97,9 @@ def test_curves_are_means_over_all_draws_with_an_interval_over_seeds() -> None:
         draws = list(itertools.combinations(range(6), k))
         chosen = [min(draw, key=lambda i: losses[i]) for draw in draws]
         of_seeds = reported[chosen].mean(axis=0)
-        np.testing.assert_allclose([x[number] for x in band], mean_interval(of_seeds), rtol=1e-12)
+        np.testing.assert_allclose(
+            [x[number] for x in band], bootstrap_mean_interval(of_seeds), rtol=1e-12
+        )
 
 
 def test_ends_of_the_curve_are_the_mean_and_the_best() -> None:
@@ -106,15 +108,15 @@ def test_ends_of_the_curve_are_the_mean_and_the_best() -> None:
     band = expected_best(losses, reported)
     assert len(band.value) == len(doubling_sizes(20)) == 6
     first, last = ([x[end] for x in band] for end in (0, -1))
-    np.testing.assert_allclose(first, mean_interval(reported.mean(axis=0)), rtol=1e-12)
-    np.testing.assert_allclose(last, mean_interval(reported[losses.argmin()]), rtol=1e-15)
+    np.testing.assert_allclose(first, bootstrap_mean_interval(reported.mean(axis=0)), rtol=1e-12)
+    np.testing.assert_allclose(last, bootstrap_mean_interval(reported[losses.argmin()]), rtol=1e-15)
 
 
 def test_another_interval_and_confidence() -> None:
     rng = np.random.default_rng(3)
     losses, reported = rng.normal(size=4), rng.lognormal(size=(4, 6))
-    band = expected_best(losses, reported, [4], 0.9, interval_fn=bootstrap_mean_interval)
-    expected = bootstrap_mean_interval(reported[losses.argmin()], 0.9)
+    band = expected_best(losses, reported, [4], 0.9, interval_fn=mean_interval)
+    expected = mean_interval(reported[losses.argmin()], 0.9)
     np.testing.assert_allclose([x[0] for x in band], expected, rtol=1e-13)
 
 
@@ -122,7 +124,7 @@ def test_seeds_that_move_all_settings_stay_together() -> None:
     # Every setting is the seed's own figure, so no choice makes the interval narrower.
     of_seed = np.array([1.0, 2.0, 4.0, 3.0])
     band = expected_best([3, 1, 2], np.tile(of_seed, (3, 1)))
-    expected = mean_interval(of_seed)
+    expected = bootstrap_mean_interval(of_seed)
     for number in range(3):
         np.testing.assert_allclose([x[number] for x in band], expected, rtol=1e-14)
 

@@ -77,7 +77,8 @@ def test_the_guide_to_comparisons_runs(
     assert wanted.optimizers == ("adamw", "clipped(adamw)")
     assert wanted.fixed == {"adamw": {"b1": 0.9}}
     commands: Any = typer.main.get_command(app)
-    known = {name for one in commands.commands["bench"].params for name in one.opts}
+    told = [commands.commands["bench"], *commands.commands["report"].commands.values()]
+    known = {name for one in told for option in one.params for name in option.opts}
     named = set(re.findall(r"(--\w+)", text))
     assert named <= known
     assert {"--studies", "--schedule", "--budget", "--store", "--campaign"} <= named

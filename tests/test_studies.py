@@ -11,7 +11,7 @@ import pytest
 
 from jaxnn import bench, problems
 from jaxnn.bench import Comparison, Protocol
-from jaxnn.bench.statistics import compare, mean_interval
+from jaxnn.bench.statistics import bootstrap_mean_interval, compare
 from jaxnn.bench.studies import pooled, study
 from jaxnn.bench.tasks import task, tasks
 from jaxnn.cli.contestants import load_contestants, with_schedule
@@ -38,7 +38,7 @@ def test_a_value_is_the_mean_of_a_study(made: tuple[Comparison, list[Comparison]
         for metric in ("loss", "accuracy"):
             wanted = [one.values(name, metric).mean() for one in studies]
             np.testing.assert_array_equal(several.values(name, metric), wanted)
-            assert several.estimate(name, metric) == mean_interval(wanted)
+            assert several.estimate(name, metric) == bootstrap_mean_interval(wanted)
         medians = [float(np.median(one.values(name, "steps"))) for one in studies]
         np.testing.assert_array_equal(several.values(name, "steps"), medians)
         chosen = [one.on()[one.optimizers.index(name)].setting for one in studies]

@@ -16,7 +16,14 @@ from jaxnn.bench import words
 from jaxnn.bench.outcome import NotRun, Outcome
 from jaxnn.bench.protocol import Protocol
 from jaxnn.bench.scores import Standings, standings
-from jaxnn.bench.statistics import Estimate, Paired, compare, holm, mean_interval, median_interval
+from jaxnn.bench.statistics import (
+    Estimate,
+    Paired,
+    bootstrap_mean_interval,
+    compare,
+    holm,
+    median_interval,
+)
 from jaxnn.bench.tasks import About
 from jaxnn.errors import bad_value, unknown_name
 
@@ -27,6 +34,11 @@ HIGHER_IS_BETTER = frozenset({"accuracy"})
 
 
 _Pairs = dict[tuple[str, str], tuple[Paired, float]]
+
+
+@functools.lru_cache(maxsize=10_000)
+def _mean(values: tuple[float, ...]) -> Estimate:
+    return bootstrap_mean_interval(values)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,9 +133,12 @@ class Comparison:
         return outcome.values(metric)
 
     def estimate(self, optimizer: str, metric: str, problem: str | None = None) -> Estimate:
-        """Mean with Student's 95 % interval; for "steps" the median with its exact interval."""
+        """Mean with its 95 % interval; for "steps" the median with its exact interval.
+
+        The interval of a mean is the studentised bootstrap's, since losses are skewed.
+        """
         values = self.values(optimizer, metric, problem)
-        return median_interval(values) if metric == "steps" else mean_interval(values)
+        return median_interval(values) if metric == "steps" else _mean(tuple(values.tolist()))
 
     def table(self) -> dict[str, NDArray[Any]]:
         """Columns, a row a contestant × problem: figures and the ends of their 95 % intervals."""

@@ -150,7 +150,8 @@ def _results(comparison: Comparison) -> Table:
         rows.append((one.problem, one.optimizer, *[None] * len(metrics), None, None))
         of_row.append(tags(one.problem, one.optimizer))
     caption = (
-        f"{words.replicates(comparison.protocol)}. Means with Student's 95 % intervals; "
+        f"{words.replicates(comparison.protocol)}. Means with 95 % intervals by the "
+        "studentised bootstrap; "
         "steps to the target, in gradient evaluations: medians, intervals between order "
         "statistics. A contestant without figures was not run: the verdict says why."
     )

@@ -40,7 +40,8 @@ def _of_problem(comparison: Comparison, problem: str) -> str:
     what = "seeds" if comparison.protocol.studies == 1 else "studies"
     timed = "steps" in comparison.metrics(problem)
     caption = (
-        f"{problem}: means over {values} {what} with 95 % intervals."
+        f"{problem}: means over {values} {what} with 95 % intervals by the "
+        "studentised bootstrap."
         f"{' Steps to the target: medians.' if timed else ''} "
         "Pairs by Student's paired test, Holm's correction, 5 %."
     )

@@ -182,7 +182,7 @@ def note(comparison: Comparison, problem: str | None = None) -> str:
     """What the brackets and columns of the table mean."""
     protocol = comparison.protocol
     over = "the evaluation seeds" if protocol.studies == 1 else words.replicates(protocol)
-    sentences = [f"Brackets: 95 % intervals over {over}, Student's for means."]
+    sentences = [f"Brackets: 95 % intervals over {over}, of means by the studentised bootstrap."]
     if "steps" in comparison.metrics(problem):
         cover = 100 * median_cover(protocol.replicates)
         sentences.append(

@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jaxnn.bench.statistics import Band, Estimate, mean_interval, stratified_bootstrap
+from jaxnn.bench.statistics import Band, Estimate, bootstrap_mean_interval, stratified_bootstrap
 from jaxnn.bench.statistics.checks import array, failed_last, mean_without_warning
 from jaxnn.errors import bad_value, check_integer
 
@@ -131,15 +131,15 @@ def expected_best(
     confidence: float = 0.95,
     *,
     failed: float = math.nan,
-    interval_fn: Callable[[NDArray[np.float64], float], Estimate] = mean_interval,
+    interval_fn: Callable[[NDArray[np.float64], float], Estimate] = bootstrap_mean_interval,
 ) -> Band:
     """The expected figure of the best of k settings, with its interval over seeds.
 
     The first three and `failed`: as in `expected_best_of_runs`, whose mean over runs this is. At
     k = 1 it is the mean over all settings, at k = n the figure of the best one.
     The interval is that of a mean over seeds: what a seed does to all settings stays together. It
-    is Student's, at k = n that of any table of means; pass `statistics.bootstrap_mean_interval` as
-    `interval_fn` for skewed figures. It says what other seeds would give for these n settings and
+    is the studentised bootstrap's, at k = n that of any table of means; `interval_fn` is another,
+    such as `statistics.mean_interval`. It says what other seeds would give for these n settings and
     this choice among them; other settings or tuning seeds are not in it: repeat the study.
     Returns arrays [sizes]; ends are NaN with one run, and where a value is not finite.
     Raises TypeError and ValueError for numbers outside of these.
