@@ -170,7 +170,7 @@ def table_of_one(statistic: str, draws: int, seed: int) -> Iterator[str]:
     found = covered(statistic, draws, seed)
     columns = [(name, n) for name in DRAW for n in SEEDS]
     yield f"### Coverage of the {statistic}, % (median width)\n\n"
-    yield row("method", *(f"{name} {n}" for name, n in columns), "within 93–97 %")
+    yield row("method", *(f"{name} {n}" for name, n in columns), "within 93–97 %, 10 seeds or more")
     yield row(*["---"] * (len(columns) + 2))
     for method, cells in found.items():
         count = within(cells)

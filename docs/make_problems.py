@@ -17,7 +17,7 @@ HEAD = """# Problems
 Each has its data, model, loss, metric, budget (updates of one gradient each, and rows of a batch),
 target and source. `jaxnn bench --suite NAME` compares optimizers on a suite, `--problem iris,wine`
 on some of them, and `problems.get("iris")` gives one. Rows are those of training, validation and
-test.
+test; iris lists one of its 150 flowers twice, which counts once.
 
 A problem of your own, from arrays:
 

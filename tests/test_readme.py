@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
 
+from jaxnn.bench import Protocol
 from jaxnn.bench.campaign import load_campaign
+from jaxnn.bench.protocol import BATCH_SIZE, NUM_STEPS
 from jaxnn.cli.app import app
+from jaxnn.cli.bench import DEFAULT_OPTIMIZERS
+from jaxnn.cli.contestants import load_contestants
 from jaxnn.cli.sweep_options import read_options
+from jaxnn.optimizers.base import name_of
 from jaxnn.space import choice, structural
 from jaxnn.sweeps import SuccessiveHalving
 
@@ -62,7 +69,11 @@ def test_the_guide_to_comparisons_runs(
     monkeypatch.chdir(tmp_path)
     text = (DOCS / "bench.md").read_text()
     seen: dict[str, Any] = {}
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    rule, code = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    Path("my_rules.py").write_text(rule)
+    monkeypatch.delitem(sys.modules, "my_rules", raising=False)
+    (own,) = load_contestants("my_rules:normalized")  # raises where it breaks a contract
+    assert name_of(own) == "Normalized"
     exec(compile(code, "bench.md", "exec"), seen)
     assert capsys.readouterr().out.startswith(str(seen["verdict"]))
     assert seen["again"].summary() == seen["found"].summary()
@@ -82,6 +93,18 @@ def test_the_guide_to_comparisons_runs(
     named = set(re.findall(r"(--\w+)", text))
     assert named <= known
     assert {"--studies", "--schedule", "--budget", "--store", "--campaign"} <= named
+
+
+def test_defaults_of_comparisons_are_those_of_the_guide() -> None:
+    text = (DOCS / "bench.md").read_text()
+    rows = re.findall(r"^\| (.*?) \| (.*?) \| (.*?) \|$", text, re.MULTILINE)
+    defaults = {key.removeprefix("`protocol."): default for _, key, default in rows}
+    for name, value in dataclasses.asdict(Protocol()).items():
+        told = defaults[f"{name}`"]
+        assert told == str(value) if value is not None else told.startswith(("the ", "a "))
+    assert defaults["`optimizers`"].replace(" ", "") == DEFAULT_OPTIMIZERS
+    assert f"or {NUM_STEPS}" in defaults["num_steps`"]
+    assert f"or {BATCH_SIZE}" in defaults["batch_size`"]
 
 
 def test_the_two_commands_are_there() -> None:
